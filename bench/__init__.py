@@ -1,0 +1,1 @@
+"""What never varies: matrix -> jobs -> shared stages -> reports. Imports registry and results."""

@@ -1,0 +1,1 @@
+"""Running a plan: where artifacts live, and who computes what is missing."""

@@ -1,0 +1,109 @@
+"""Artifacts: what stages leave on disk, each in a folder of its own that appears only complete."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.identity import Extraction, Features, Stage, key_of
+from registry.errors import WorkError
+
+FOLDERS = {
+    "Model": "models",
+    "Features": "features",
+    "Fit": "fits",
+    "Descriptors": "descriptors",
+    "Scores": "scores",
+}
+
+
+class Artifacts:
+    """The artifacts under one run folder."""
+
+    def __init__(self, runs: Path) -> None:
+        self.root = runs / "artifacts"
+
+    def path(self, stage: Stage) -> Path:
+        """Folder of a stage's artifact, there or not."""
+        return self.root / FOLDERS[type(stage).__name__] / key_of(stage)
+
+    def has(self, stage: Stage) -> bool:
+        """Whether the stage is done."""
+        return self.path(stage).is_dir()
+
+    def has_features(self, extraction: Extraction, poolings: Iterable[str]) -> bool:
+        """Whether an extraction has yielded all of these poolings."""
+        return all(self.has(Features(extraction, pooling)) for pooling in poolings)
+
+    def publish(self, stage: Stage, write: Callable[[Path], None]) -> Path:
+        """Have write fill an empty folder, then give it its name in one step.
+
+        What another process published meanwhile stays. Raises WorkError on a full or read-only
+        disk, leaving nothing half-written.
+        """
+        final = self.path(stage)
+        with writing(final):
+            final.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=final.parent))
+            try:
+                write(unfinished)
+                _flush(unfinished)
+                os.chmod(unfinished, 0o755)
+                if not final.is_dir():
+                    unfinished.rename(final)
+            except FileExistsError:
+                pass
+            finally:
+                shutil.rmtree(unfinished, ignore_errors=True)
+        return final
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file in one step: it is there complete or not at all."""
+    text = json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n"
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".unfinished-", dir=path.parent)
+        try:
+            with os.fdopen(handle, "w") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(name, 0o644)
+            os.replace(name, path)
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object."""
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn a failure of the disk into a WorkError that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        cure = "free some space" if full else "name a folder you may write with --runs"
+        raise WorkError(
+            f"cannot write {path}: {error.strerror or error}; {cure}, then run again"
+        ) from error
+
+
+def _flush(folder: Path) -> None:
+    """Have the files on the disk before the folder gets its name, should the machine stop."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())

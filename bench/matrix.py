@@ -1,0 +1,94 @@
+"""Matrix: the words AXIS=V,V… of a command line -> axes -> cells."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from registry.axes import AXES, matches, split_items
+from registry.errors import UsageError
+from registry.presets import PRESETS
+
+Cell = Mapping[str, str]
+"""Axis -> one canonical value, for the axes that were typed."""
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Axes in the order typed, the first varying slowest, and rules that drop cells."""
+
+    axes: Mapping[str, tuple[str, ...]]
+    exclude: tuple[Mapping[str, tuple[str, ...]], ...] = ()
+
+    def cells(self) -> Iterator[dict[str, str]]:
+        """Yield every combination of values, also those that exclude drops."""
+        for values in itertools.product(*self.axes.values()):
+            yield dict(zip(self.axes, values, strict=True))
+
+
+def read_matrix(words: Sequence[str], *, preset: str | None, exclude: Sequence[str]) -> Matrix:
+    """Read the words of a command line, over a preset's; raises UsageError.
+
+    Without a preset and without words there is nothing to run. The dataset is the twins where
+    none is named.
+    """
+    axes: dict[str, tuple[str, ...]] = {}
+    rules = list(exclude)
+    if preset is not None:
+        row = PRESETS[preset]
+        axes.update(_axes(row.matrix))
+        rules = [*row.exclude, *rules]
+    axes.update(_axes(words))
+    if not axes:
+        raise UsageError(
+            "nothing to run: give AXIS=VALUE, such as backbone=deit_s dims=128,384, "
+            f"or --preset {' | '.join(PRESETS)}"
+        )
+    axes.setdefault("dataset", tuple(AXES["dataset"].read("twins")))
+    if "backbone" not in axes:
+        raise UsageError("no backbone: give backbone=NAME[,NAME…] (bench list backbone)")
+    return Matrix(axes=axes, exclude=tuple(_rule(text) for text in rules))
+
+
+def excluded_by(cell: Cell, matrix: Matrix) -> str | None:
+    """Return the first rule all of whose axes match the cell, as text."""
+    for rule in matrix.exclude:
+        if all(
+            axis in cell and any(matches(axis, item, cell[axis]) for item in items)
+            for axis, items in rule.items()
+        ):
+            return " ".join(f"{axis}={','.join(items)}" for axis, items in rule.items())
+    return None
+
+
+def _axes(words: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    axes: dict[str, tuple[str, ...]] = {}
+    for word in words:
+        axis, items = _word(word)
+        if axis in axes:
+            raise UsageError(f"axis {axis} is given twice: write {axis}=A,B once")
+        values = [value for item in items for value in AXES[axis].read(item)]
+        axes[axis] = tuple(dict.fromkeys(values))
+    return axes
+
+
+def _rule(text: str) -> dict[str, tuple[str, ...]]:
+    rule = {axis: tuple(items) for axis, items in map(_word, text.split())}
+    if not rule:
+        raise UsageError('--exclude is empty: write it as --exclude "backbone=resnet50 dims=384"')
+    for axis, items in rule.items():
+        for item in items:
+            AXES[axis].read(item)
+    return rule
+
+
+def _word(word: str) -> tuple[str, list[str]]:
+    axis, equals, text = word.partition("=")
+    if not equals:
+        raise UsageError(f"{word!r} is not AXIS=VALUE[,VALUE…] (axes: {', '.join(AXES)})")
+    items = split_items(text)
+    row = AXES[axis]
+    if not all(items):
+        raise UsageError(f"{word!r} has an empty value: write {row.name}=A,B")
+    return row.name, items

@@ -1,0 +1,1 @@
+"""Exact retrieval metrics, as pure functions on arrays; definitions in each docstring."""

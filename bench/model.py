@@ -1,0 +1,164 @@
+"""Backbone + pooling + head -> one vector per image.
+
+Legend: B images, S pixels a side, P prefix tokens, N positions, C channels, D dims.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from bench.identity import Model
+from registry.backbones import Backbone
+from registry.errors import WorkError
+from registry.poolings import POOLINGS
+from registry.timm_models import backbone_row
+from registry.weights import parse_weights
+
+
+class Embedder(nn.Module):
+    """A backbone with one or several poolings, and a linear head where one is learned."""
+
+    def __init__(self, backbone: nn.Module, row: Backbone, poolings: Sequence[str]) -> None:
+        super().__init__()
+        self.row = row
+        self.backbone = backbone
+        pools = {name: POOLINGS[name].build() for name in poolings}
+        self.pools: dict[str, Callable[[Tensor, Tensor], Tensor]] = pools
+        self.learned_pools = nn.ModuleDict(
+            {name: pool for name, pool in pools.items() if isinstance(pool, nn.Module)}
+        )
+        self.head: nn.Module = nn.Identity()
+        self.register_buffer("mean", torch.tensor(row.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(row.std).view(1, 3, 1, 1), persistent=False)
+
+    def add_head(self, dims: int) -> None:
+        """Learn a linear projection to dims, without bias: descriptors are l2-normalised after."""
+        self.head = nn.Linear(self.row.width, dims, bias=False)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Embed (B, 3, S, S) uint8 images: pooling -> (B, C), or (B, D) with a head."""
+        prefix, positions = self.positions((images.float() / 255 - self.mean) / self.std)
+        return {name: self.head(pool(prefix, positions)) for name, pool in self.pools.items()}
+
+    def positions(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Run the backbone on normalised images: (B, P, C) prefix tokens, (B, N, C) positions."""
+        features = self.backbone.forward_features(inputs)  # type: ignore[operator]
+        if features.ndim == 3:  # tokens
+            norm = getattr(self.backbone, "fc_norm", None)  # ViTs that pool before their norm
+            features = features if norm is None else norm(features)
+            return features[:, : self.row.prefix_tokens], features[:, self.row.prefix_tokens :]
+        if features.shape[-1] == self.row.width != features.shape[1]:  # (B, H, W, C)
+            features = features.flatten(1, 2)
+        else:  # (B, C, H, W)
+            features = features.flatten(2).transpose(1, 2)
+        return features[:, :0], features
+
+
+def build_embedder(model: Model, poolings: Sequence[str]) -> Embedder:
+    """Build a model with its first weights; what training adds is loaded by the weights stage.
+
+    Raises WorkError where weights cannot be had or do not fit, naming the fix.
+    """
+    row = backbone_row(model.backbone)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(model.scratch_seed or 0)
+        backbone = _load_backbone(row, model)
+        embedder = Embedder(backbone, row, poolings)
+        if model.training and model.training.head_dims:
+            embedder.add_head(model.training.head_dims)
+    return embedder
+
+
+def create_backbone(row: Backbone, resolution: int, **loading: Any) -> nn.Module:
+    """Build the timm model without its classifier, for one resolution."""
+    size = {"img_size": resolution} if row.sized else {}
+    network: nn.Module = timm.create_model(
+        row.timm if "pretrained" in loading else row.architecture,
+        num_classes=0,
+        **size,
+        **dict(row.arguments),
+        **loading,
+    )
+    return network
+
+
+def _load_backbone(row: Backbone, model: Model) -> nn.Module:
+    weights = parse_weights(model.weights)
+    file = weights.file_for(row)
+    if file is not None:
+        return _from_file(row, model.resolution, file)
+    if weights.kind == "scratch":
+        return create_backbone(row, model.resolution)
+    try:
+        return create_backbone(row, model.resolution, pretrained=True)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise WorkError(
+            f"cannot get the pretrained weights {row.timm} ({_first_line(error)}): connect to the "
+            f"network once, or fetch the file elsewhere and give weights=file:PATH or weights=dir:"
+            f"FOLDER with {row.architecture}.safetensors in it, or weights=scratch"
+        ) from error
+
+
+def _from_file(row: Backbone, resolution: int, file: Path) -> nn.Module:
+    state = read_state_dict(file)
+    try:
+        return create_backbone(
+            row, resolution, pretrained=True, pretrained_cfg_overlay={"state_dict": state}
+        )
+    except (RuntimeError, KeyError, AttributeError, ValueError) as error:
+        raise WorkError(
+            f"the weights in {file} are not those of {row.name} ({row.architecture}): "
+            f"{_misfit(row, resolution, state) or _first_line(error)}"
+        ) from error
+
+
+def read_state_dict(file: Path) -> dict[str, Tensor]:
+    """Read a .safetensors or .pth state dict; a pickle may hold tensors and builtins only."""
+    try:
+        if file.suffix == ".safetensors":
+            state: Any = load_file(file)
+        else:
+            state = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise WorkError(
+            f"cannot read weights {file} ({_first_line(error)}): it is damaged, or holds more "
+            "than tensors, which is never loaded; save a state dict and try again"
+        ) from error
+    for wrapper in ("state_dict", "model", "teacher"):
+        inner = state.get(wrapper) if isinstance(state, dict) else None
+        state = inner if isinstance(inner, dict) else state
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise WorkError(f"{file} holds no state dict: name -> tensor is what is needed")
+    return {name.removeprefix("module."): value for name, value in state.items()}
+
+
+def _misfit(row: Backbone, resolution: int, state: dict[str, Tensor]) -> str:
+    """Say which keys of a state dict are missing, unexpected or of another shape."""
+    with torch.device("meta"):
+        wanted = create_backbone(row, resolution).state_dict()
+    shapes = [
+        f"{name} is {tuple(state[name].shape)}, not {tuple(wanted[name].shape)}"
+        for name in wanted.keys() & state.keys()
+        if state[name].shape != wanted[name].shape
+    ]
+    parts = {
+        "missing": sorted(wanted.keys() - state.keys()),
+        "unexpected": sorted(state.keys() - wanted.keys()),
+        "other shapes": sorted(shapes),
+    }
+    return "; ".join(
+        f"{len(names)} {what}: {', '.join(names[:3])}{', …' if len(names) > 3 else ''}"
+        for what, names in parts.items()
+        if names
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

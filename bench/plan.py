@@ -1,0 +1,131 @@
+"""Plan: jobs -> the stages they share, what is done, what is pruned, and what it will cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.execution.artifacts import Artifacts
+from bench.identity import Extraction, Fit, Model, Scores, report_key, scores_of
+from bench.job import Job, Pruned, resolve
+from bench.matrix import Matrix, excluded_by
+from registry.datasets import Dataset, dataset_row
+from results.store import report_path
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A job, its report's key and the stages that lead to it."""
+
+    job: Job
+    key: str
+    scores: Scores
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a command will do, in the order it will be done."""
+
+    cells: Sequence[Planned]
+    pruned: Sequence[tuple[str, str]]
+    """Cell as typed, reason."""
+    duplicates: int
+    """Cells that turned out to be another one: an axis they differ in does not matter there."""
+
+    def trainings(self) -> list[Model]:
+        """Distinct networks to train."""
+        models = (cell.scores.descriptors.features.extraction.model for cell in self.cells)
+        return list(dict.fromkeys(model for model in models if model.training))
+
+    def extractions(self) -> list[Extraction]:
+        """Distinct passes over evaluated images."""
+        return list(
+            dict.fromkeys(cell.scores.descriptors.features.extraction for cell in self.cells)
+        )
+
+    def fits(self) -> list[Fit]:
+        """Distinct projections to fit."""
+        fits = (cell.scores.descriptors.fit for cell in self.cells)
+        return list(dict.fromkeys(fit for fit in fits if fit))
+
+    def poolings(self) -> dict[Extraction, list[str]]:
+        """Every pooling that an extraction must yield: one pass serves them all."""
+        wanted: dict[Extraction, list[str]] = {}
+        for cell in self.cells:
+            descriptors = cell.scores.descriptors
+            used = [descriptors.features]
+            used += [descriptors.fit.features] if descriptors.fit else []
+            for features in used:
+                names = wanted.setdefault(features.extraction, [])
+                if features.pooling not in names:
+                    names.append(features.pooling)
+        return wanted
+
+    def done(self, runs: Path) -> list[Planned]:
+        """Cells whose reports are there."""
+        return [cell for cell in self.cells if report_path(runs, cell.key).is_file()]
+
+
+def make_plan(matrix: Matrix, *, skip_bad_images: bool) -> Plan:
+    """Resolve every cell of a matrix; raises UsageError for values that cannot be used."""
+    cells: dict[str, Planned] = {}
+    pruned: list[tuple[str, str]] = []
+    duplicates = 0
+    for cell in matrix.cells():
+        text = " ".join(f"{axis}={value}" for axis, value in cell.items())
+        rule = excluded_by(cell, matrix) if matrix.exclude else None
+        resolved = Pruned(f"--exclude {rule}") if rule else resolve(cell)
+        if isinstance(resolved, Pruned):
+            pruned.append((text, resolved.reason))
+            continue
+        key = report_key(resolved, skip_bad_images=skip_bad_images)
+        duplicates += key in cells
+        scores = scores_of(resolved, skip_bad_images=skip_bad_images)
+        cells.setdefault(key, Planned(resolved, key, scores))
+    return Plan(cells=list(cells.values()), pruned=pruned, duplicates=duplicates)
+
+
+def summary(plan: Plan) -> str:
+    """Say in one line how many cells there are and what work they share."""
+    trainings, fits = plan.trainings(), plan.fits()
+    parts = [_count(len(trainings), "training")] if trainings else []
+    parts += [
+        _count(len(plan.extractions()), "extraction"),
+        _count(len({cell.scores for cell in plan.cells}), "scoring"),
+    ]
+    fitted = f" (and {_count(len(fits), 'PCA fit')} on training images)" if fits else ""
+    return f"{_count(len(plan.cells), 'cell')} = {' + '.join(parts)}{fitted}"
+
+
+def reasons(plan: Plan) -> Mapping[str, int]:
+    """Reason for pruning -> number of cells."""
+    return Counter(reason for _, reason in plan.pruned)
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
+def stages_left(plan: Plan, runs: Path) -> dict[str, tuple[int, int]]:
+    """Stage -> how many distinct ones the plan needs, how many of them are not done."""
+    artifacts = Artifacts(runs)
+    wanted = plan.poolings()
+    done = {cell.key for cell in plan.done(runs)}
+    trainings, fits = plan.trainings(), plan.fits()
+    extractions = plan.extractions()
+    return {
+        "training": (len(trainings), sum(not artifacts.has(model) for model in trainings)),
+        "PCA fit": (len(fits), sum(not artifacts.has(fit) for fit in fits)),
+        "extraction": (
+            len(extractions),
+            sum(not artifacts.has_features(stage, wanted[stage]) for stage in extractions),
+        ),
+        "scoring": (len(plan.cells), sum(cell.key not in done for cell in plan.cells)),
+    }
+
+
+def evaluated(plan: Plan) -> list[Dataset]:
+    """The datasets that a plan measures."""
+    return [dataset_row(name) for name in dict.fromkeys(cell.job.dataset for cell in plan.cells)]

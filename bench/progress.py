@@ -1,0 +1,116 @@
+"""What a run tells while it works: a live display, plain lines for logs, or nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Advance = Callable[[int], None]
+
+
+class Progress(Protocol):
+    """Told of the stage under way and of each finished cell."""
+
+    def step(self, name: str, total: int, unit: str) -> _Step: ...
+
+    def cell(self, label: str, outcome: str) -> None: ...
+
+
+class _Step(Protocol):
+    def __enter__(self) -> Advance: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+class Silent:
+    """Says nothing (--quiet)."""
+
+    @contextmanager
+    def step(self, name: str, total: int, unit: str) -> Iterator[Advance]:
+        """Count for nobody."""
+        yield lambda n: None
+
+    def cell(self, label: str, outcome: str) -> None:
+        """Keep quiet."""
+
+
+class Lines:
+    """One line per finished stage and cell, for logs and pipes."""
+
+    def __init__(self, write: Callable[[str], None], cells: int) -> None:
+        self.write = write
+        self.cells = cells
+        self.finished = 0
+
+    @contextmanager
+    def step(self, name: str, total: int, unit: str) -> Iterator[Advance]:
+        """Report how long the stage took."""
+        started = time.monotonic()
+        yield lambda n: None
+        seconds = time.monotonic() - started
+        self.write(f"{name}: {total} {unit} in {seconds:.1f} s ({total / seconds:.0f}/s)")
+
+    def cell(self, label: str, outcome: str) -> None:
+        """Report a finished cell."""
+        self.finished += 1
+        self.write(f"[{self.finished}/{self.cells}] {label}: {outcome}")
+
+
+class Live:
+    """A bar for the cells and one for the stage under way, with rate and time left."""
+
+    def __init__(self, console: Console, cells: int) -> None:
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            SpinnerColumn,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        self.bars = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+        self.all_cells = self.bars.add_task("cells", total=cells, rate="")
+
+    def __enter__(self) -> Live:
+        self.bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bars.stop()
+
+    @contextmanager
+    def step(self, name: str, total: int, unit: str) -> Iterator[Advance]:
+        """Show a bar while the stage runs."""
+        task = self.bars.add_task(name, total=total, rate="")
+        started, done = time.monotonic(), 0
+
+        def advance(n: int) -> None:
+            nonlocal done
+            done += n
+            rate = done / max(time.monotonic() - started, 1e-9)
+            self.bars.update(task, advance=n, rate=f"{rate:.0f} {unit}/s")
+
+        try:
+            yield advance
+        finally:
+            self.bars.remove_task(task)
+
+    def cell(self, label: str, outcome: str) -> None:
+        """Print the finished cell above the bars."""
+        self.bars.console.print(f"{label}: {outcome}", highlight=False, markup=False)
+        self.bars.update(self.all_cells, advance=1)

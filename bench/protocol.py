@@ -1,0 +1,87 @@
+"""Protocol: how a number was measured, as a card of named fields and a fingerprint of it.
+
+The fingerprint leaves out what a comparison varies (backbone, pooling, dims ...): two numbers with
+one fingerprint were measured the same way on the same images.
+"""
+
+from __future__ import annotations
+
+from bench import identity
+from bench.identity import Scores, digest, source_row
+from bench.job import Job
+from registry.datasets import dataset_row
+from registry.recipes import RECIPES
+from registry.timm_models import backbone_row
+from registry.transforms import TRANSFORMS
+
+
+def protocol_card(job: Job, scores: Scores, bad_images: int) -> dict[str, object]:
+    """Name every choice that a number depends on and that papers leave unsaid."""
+    row = dataset_row(job.dataset)
+    landmarks = row.measure == "revisited"
+    return {
+        "dataset": row.title,
+        "dataset_fingerprint": digest(row.identity),
+        "twin": row.is_twin,
+        "transform": TRANSFORMS[row.transform].meaning,
+        "query_crop": "to bbx in native pixels, before resizing" if landmarks else "none",
+        "exif_orientation": "ignored",
+        "resolution": job.resolution,
+        "interpolation": backbone_row(job.backbone).interpolation + ", antialiased (Pillow)",
+        "pooling": job.pooling,
+        "projection": job.projection,
+        "projection_fit": fit_set(scores),
+        "transductive": transductive(scores),
+        "dtype": "float32 features and descriptors; float64 products rounded to float32",
+        "similarity": "cosine",
+        "metrics": _metric_form(landmarks),
+        "ties": "expected value under random order",
+        "self_match": "queries are not in the gallery" if landmarks else "masked by identity",
+        "bad_images": f"{bad_images} left out" if bad_images else "none",
+        "selection": RECIPES[job.recipe].selection if job.recipe else "not trained",
+        "versions": {
+            "training": identity.TRAINING_VERSION,
+            "extraction": identity.EXTRACTION_VERSION,
+            "fit": identity.FIT_VERSION,
+            "descriptors": identity.DESCRIPTORS_VERSION,
+            "scores": identity.SCORES_VERSION,
+        },
+    }
+
+
+VARIED = (
+    "pooling",
+    "projection",
+    "projection_fit",
+    "resolution",
+    "interpolation",
+    "selection",
+)
+"""Fields that axes vary: shown on the card, not part of the fingerprint."""
+
+
+def fingerprint(card: dict[str, object]) -> str:
+    """Eight hexadecimal digits over the fields that must agree in one column of a table."""
+    return digest({name: value for name, value in card.items() if name not in VARIED})[:8]
+
+
+def fit_set(scores: Scores) -> str:
+    """Say which images a projection was fitted on."""
+    fit = scores.descriptors.fit
+    if fit is None:
+        return "not fitted"
+    if transductive(scores):
+        return "the evaluated images (transductive)"
+    return f"training split of {source_row(fit.features.extraction.dataset).title}"
+
+
+def transductive(scores: Scores) -> bool:
+    """Whether a projection was fitted on the images it is measured on."""
+    fit = scores.descriptors.fit
+    return fit is not None and fit.features.extraction.part == "evaluated"
+
+
+def _metric_form(landmarks: bool) -> str:
+    if landmarks:
+        return "revisitop: trapezoid AP, junk removed, mP@k cut at the last relevant rank"
+    return "R@K: any relevant image in the K nearest; MAP@R: Musgrave et al. 2020"

@@ -1,0 +1,120 @@
+"""Report: what a finished job writes, last and in one step."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import subprocess
+from datetime import UTC, datetime
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench.cost import cost_of
+from bench.execution.artifacts import write_json, writing
+from bench.identity import spec_of
+from bench.plan import Planned
+from bench.protocol import fingerprint, protocol_card, transductive
+from bench.stages.context import Context
+from bench.stages.scores import PER_QUERY, read_metrics
+from bench.stages.weights import training_log
+from registry.datasets import Dataset, dataset_row
+from results.store import SCHEMA, failure_path, per_query_path, report_path
+
+PACKAGES = ("torch", "torchvision", "timm", "numpy", "pandas", "pillow")
+
+
+def write_report(cell: Planned, scored: Path, context: Context, runs: Path) -> dict[str, Any]:
+    """Put together a job's report from its scores; the Parquet first, the JSON last."""
+    metrics, counts = read_metrics(scored)
+    row = dataset_row(cell.job.dataset)
+    extraction = cell.scores.descriptors.features.extraction
+    log = training_log(extraction.model, context)
+    skipped = log.get("skipped")
+    counts["bad_training_images"] = len(skipped) if isinstance(skipped, list) else 0
+    card = protocol_card(cell.job, cell.scores, counts["bad_images"])
+    report: dict[str, Any] = {
+        "schema": SCHEMA,
+        "key": cell.key,
+        "job": {**cell.job.values(), "dataset_title": row.title},
+        "spec": full_spec(cell),
+        "metrics": metrics,
+        "headline": headline(row),
+        "counts": counts,
+        "cost": {**cost_of(cell.scores.descriptors), "dims_measured": counts.pop("dims")},
+        "protocol": card,
+        "fingerprint": fingerprint(card),
+        "marks": marks(row, cell, counts),
+        "environment": environment(context.device),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    final = per_query_path(runs, cell.key)
+    with writing(final):
+        final.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = final.with_suffix(".unfinished")
+        shutil.copyfile(scored / PER_QUERY, unfinished)
+        unfinished.replace(final)
+    write_json(report_path(runs, cell.key), report)
+    failure_path(runs, cell.key).unlink(missing_ok=True)
+    return report
+
+
+def headline(row: Dataset) -> list[str]:
+    """The metrics by which the field quotes a dataset."""
+    return ["r@1"] if row.measure == "recall" else ["map_medium", "map_hard"]
+
+
+def marks(row: Dataset, cell: Planned, counts: dict[str, int]) -> list[str]:
+    """What a reader must know before comparing the number; tables show it as footnotes."""
+    found = ["twin"] if row.is_twin else []
+    found += ["transductive"] if transductive(cell.scores) else []
+    skipped = counts["bad_images"] or counts["bad_training_images"]
+    return found + (["bad images left out"] if skipped else [])
+
+
+def full_spec(cell: Planned) -> dict[str, object]:
+    """Every stage's specification, names resolved to what they stand for."""
+    descriptors = cell.scores.descriptors
+    features = descriptors.features
+    stages = {
+        "model": features.extraction.model,
+        "extraction": features.extraction,
+        "features": features,
+        "fit": descriptors.fit,
+        "descriptors": descriptors,
+        "scores": cell.scores,
+    }
+    return {name: spec_of(stage) for name, stage in stages.items() if stage is not None}
+
+
+def environment(device: torch.device) -> dict[str, object]:
+    """Where the number came from: never part of a key."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "threads": torch.get_num_threads(),
+        **{package: version(package) for package in PACKAGES},
+        **_commit(),
+    }
+
+
+@lru_cache(maxsize=1)
+def _commit() -> dict[str, object]:
+    """Commit of this code and whether it was changed; nothing where it is no checkout."""
+    here = Path(__file__).resolve().parent.parent
+    if not (here / ".git").exists():
+        return {}
+    try:
+        commit = _git(here, "rev-parse", "HEAD")
+        return {"git": commit, "dirty": bool(_git(here, "status", "--porcelain"))}
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

@@ -1,0 +1,111 @@
+"""Features: one pass of a model over a dataset's images yields every pooling at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from bench.execution.artifacts import read_json, write_json
+from bench.identity import Extraction, Features, source_row
+from bench.images import Preprocessing, batches
+from bench.inference import for_inference
+from bench.stages.context import Context
+from bench.stages.weights import load_embedder
+from registry.datasets.split import Images, Positions
+from registry.errors import WorkError
+from registry.timm_models import backbone_row
+from registry.transforms import TRANSFORMS
+
+Vectors = npt.NDArray[np.float32]
+VECTORS, BAD = "vectors.npy", "bad_images.json"
+PIXELS_PER_BATCH = 400_000
+
+
+@dataclass(frozen=True)
+class PooledVectors:
+    """(N, C) float32 vectors in the order of the dataset's lists; rows of bad images are 0."""
+
+    vectors: Vectors
+    bad: Positions
+
+    @property
+    def good(self) -> Vectors:
+        """The rows of images that could be decoded."""
+        return np.delete(self.vectors, self.bad, axis=0)
+
+
+def ensure_features(
+    features: Features, poolings: Sequence[str], context: Context
+) -> PooledVectors:
+    """Extract all of these poolings that are missing, in one pass; return the one asked for."""
+    extraction = features.extraction
+    missing = [
+        pooling
+        for pooling in dict.fromkeys([features.pooling, *poolings])
+        if not context.artifacts.has(Features(extraction, pooling))
+    ]
+    if missing:
+        _extract(extraction, missing, context)
+    folder = context.artifacts.path(features)
+    bad = sorted(int(position) for position in read_json(folder / BAD))
+    return PooledVectors(np.load(folder / VECTORS), np.array(bad, dtype=np.int64))
+
+
+def bad_images(features: Features, context: Context) -> dict[int, str]:
+    """Position -> what was wrong with it, for images left out of an extraction."""
+    content = read_json(context.artifacts.path(features) / BAD)
+    return {int(position): reason for position, reason in content.items()}
+
+
+def images_of(extraction: Extraction, context: Context) -> Images:
+    """List the images that an extraction passes over."""
+    split = context.split(extraction.dataset)
+    images = split.train if extraction.part == "train" else split.evaluated
+    assert images is not None
+    return images
+
+
+def _extract(extraction: Extraction, poolings: Sequence[str], context: Context) -> None:
+    images = images_of(extraction, context)
+    embedder = for_inference(load_embedder(extraction.model, poolings, context), context.device)
+    row = source_row(extraction.dataset)
+    resolution = extraction.model.resolution
+    interpolation = backbone_row(extraction.model.backbone).interpolation
+    how = Preprocessing(TRANSFORMS[row.transform], resolution, interpolation)
+    size = max(8, min(128, PIXELS_PER_BATCH // resolution**2))
+    found: dict[str, Vectors] = {}
+    bad: dict[int, str] = {}
+    name = f"extracting {extraction.model.backbone} on {row.title}"
+    with torch.inference_mode(), context.progress.step(name, len(images), "images") as advance:
+        for batch in batches(images, how, size=size, skip_bad=extraction.skip_bad_images):
+            bad |= batch.bad
+            if batch.positions:
+                pixels = torch.from_numpy(batch.pixels).permute(0, 3, 1, 2)
+                for pooling, vectors in embedder(pixels.to(context.device)).items():
+                    rows = vectors.float().cpu().numpy()
+                    empty = (len(images), rows.shape[1])
+                    found.setdefault(pooling, np.zeros(empty, np.float32))[batch.positions] = rows
+            advance(len(batch.positions) + len(batch.bad))
+    if not found:
+        raise WorkError(f"{row.title}: none of its {len(images)} images can be read")
+    for pooling, vectors in found.items():
+        _publish(Features(extraction, pooling), vectors, bad, context)
+
+
+def _publish(features: Features, vectors: Vectors, bad: dict[int, str], context: Context) -> None:
+    if not np.isfinite(vectors).all():
+        raise WorkError(
+            f"{features.extraction.model.backbone} gives features that are no numbers: "
+            "are these its weights, and did its training end well?"
+        )
+
+    def write(folder: Path) -> None:
+        np.save(folder / VECTORS, vectors)
+        write_json(folder / BAD, {str(position): reason for position, reason in bad.items()})
+
+    context.artifacts.publish(features, write)

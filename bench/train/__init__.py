@@ -1,0 +1,1 @@
+"""Training: batches of classes, a loss, a cross-batch memory."""

@@ -1,0 +1,1 @@
+"""What can vary: one literal, greppable row per variant. Imports neither bench nor results."""

@@ -1,0 +1,216 @@
+"""The axes of a matrix: one row each, in the order of a job's fields."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from registry.backbones import BACKBONES
+from registry.datasets import DATASETS, GROUPS, TRAINING_SETS, dataset_row, folder_dataset
+from registry.datasets.folder import PREFIX
+from registry.errors import UsageError
+from registry.losses import LOSSES, format_loss, parse_loss
+from registry.poolings import POOLINGS
+from registry.projections import PROJECTIONS
+from registry.recipes import RECIPES
+from registry.table import Table, unknown
+from registry.timm_models import TIMM_PREFIX, backbone_row
+from registry.weights import KINDS, parse_weights
+
+LARGEST = 1_000_000
+"""No axis of whole numbers goes beyond it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axis:
+    """One thing that varies."""
+
+    name: str
+    meaning: str
+    read: Callable[[str], list[str]]
+    """One typed item -> the canonical values it stands for; raises UsageError."""
+    known: tuple[str, ...]
+    """Values to list and to complete; forms such as folder:PATH are among them."""
+
+
+def _dataset(item: str) -> list[str]:
+    if item in GROUPS:
+        return list(GROUPS[item])
+    if item.startswith(PREFIX):
+        return [folder_dataset(item).name]
+    if _is_glob(item):
+        return DATASETS.matching(item)
+    if item not in DATASETS:
+        raise UsageError(unknown("dataset", item, [*GROUPS, *DATASETS, "folder:PATH"]))
+    return [dataset_row(item).name]
+
+
+def _train(item: str) -> list[str]:
+    if item == "own":
+        return [item]
+    if item.startswith(PREFIX):
+        return [folder_dataset(item).name]
+    if item not in TRAINING_SETS:
+        raise UsageError(unknown("train", item, ["own", *TRAINING_SETS, "folder:PATH"]))
+    return [item]
+
+
+def _backbone(item: str) -> list[str]:
+    if item.startswith(TIMM_PREFIX):
+        return [backbone_row(item).name]
+    return BACKBONES.matching(item) if _is_glob(item) else [BACKBONES[item].name]
+
+
+def _weights(item: str) -> list[str]:
+    parse_weights(item)
+    return [item]
+
+
+def _loss(item: str) -> list[str]:
+    if _is_glob(item):
+        return LOSSES.matching(item)
+    return [format_loss(*parse_loss(text)) for text in _sweep(item)]
+
+
+def _named(table: Table) -> Callable[[str], list[str]]:  # type: ignore[type-arg]
+    return lambda item: table.matching(item) if _is_glob(item) else [table[item].name]
+
+
+def _is_glob(item: str) -> bool:
+    return any(character in item for character in "*?[")
+
+
+_RANGE = re.compile(r"(\d+)\.\.(\d+)(?::(x?)(\d+))?")
+
+
+def whole_numbers(axis: str, *, smallest: int, words: tuple[str, ...] = ()) -> Callable[..., list[str]]:
+    """Read 64, 32..512:x2 (each twice the last), 0..4 or 0..100:20 (in steps)."""
+
+    def read(item: str) -> list[str]:
+        if item in words:
+            return [item]
+        if item.isdecimal() and smallest <= int(item) <= LARGEST:
+            return [str(int(item))]
+        match = _RANGE.fullmatch(item)
+        if match is None:
+            forms = ", ".join(["a whole number", "32..512:x2", "0..4", *words])
+            raise UsageError(
+                f"{axis}={item!r} is not a value: give {forms} "
+                f"(from {smallest} to {LARGEST:,})"
+            )
+        return [str(value) for value in _range(axis, item, match, smallest=smallest)]
+
+    return read
+
+
+def _range(axis: str, item: str, match: re.Match[str], *, smallest: int) -> Iterable[int]:
+    first, last, times, step = int(match[1]), int(match[2]), match[3], int(match[4] or 1)
+    useless = step < 2 or first < 1 if times else step < 1
+    if useless or not smallest <= first <= last <= LARGEST:
+        raise UsageError(
+            f"{axis}={item} counts no values: write it upwards from {smallest}, as 32..512:x2 or 0..4"
+        )
+    if not times:
+        return range(first, last + 1, step)
+    values = []
+    while first <= last:
+        values.append(first)
+        first *= step
+    return values
+
+
+def _sweep(item: str) -> list[str]:
+    """Expand name(a=1,2,b=3) into name(a=1,b=3) and name(a=2,b=3)."""
+    name, paren, inside = item.partition("(")
+    if not paren or not inside.endswith(")"):
+        return [item]
+    swept: list[list[str]] = []
+    for word in inside[:-1].split(","):
+        if "=" in word or not swept:
+            swept.append([word])
+        else:
+            swept[-1].append(swept[-1][0].partition("=")[0] + "=" + word)
+    texts = [""]
+    for choices in swept:
+        texts = [f"{text},{choice}".lstrip(",") for text in texts for choice in choices]
+    return [f"{name}({text})" for text in texts]
+
+
+AXES: Table[Axis] = Table(
+    "axis",
+    [
+        Axis(
+            name="dataset",
+            meaning="what is evaluated; twins = all five",
+            read=_dataset,
+            known=(*GROUPS, *DATASETS, "folder:PATH"),
+        ),
+        Axis(
+            name="train",
+            meaning="whose training split trains, and fits projections; own = the dataset's",
+            read=_train,
+            known=("own", *TRAINING_SETS, "folder:PATH"),
+        ),
+        Axis(
+            name="backbone",
+            meaning="the network, without its classifier",
+            read=_backbone,
+            known=(*BACKBONES, "timm:NAME"),
+        ),
+        Axis(
+            name="weights",
+            meaning="the network's first weights",
+            read=_weights,
+            known=tuple(KINDS),
+        ),
+        Axis(
+            name="pooling",
+            meaning="tokens or feature map -> one vector",
+            read=_named(POOLINGS),
+            known=tuple(POOLINGS),
+        ),
+        Axis(name="loss", meaning="what is trained for", read=_loss, known=tuple(LOSSES)),
+        Axis(
+            name="recipe",
+            meaning="how it is trained",
+            read=_named(RECIPES),
+            known=tuple(RECIPES),
+        ),
+        Axis(
+            name="resolution",
+            meaning="side of the square input in pixels; native = the backbone's own",
+            read=whole_numbers("resolution", smallest=1, words=("native",)),
+            known=("native", "64", "224", "384"),
+        ),
+        Axis(
+            name="dims",
+            meaning="numbers per descriptor; native = the backbone's width",
+            read=whole_numbers("dims", smallest=1, words=("native",)),
+            known=("native", "32", "64", "128", "256", "384", "512"),
+        ),
+        Axis(
+            name="projection",
+            meaning="how a descriptor gets its size",
+            read=_named(PROJECTIONS),
+            known=tuple(PROJECTIONS),
+        ),
+        Axis(
+            name="seed",
+            meaning="of random weights and of training",
+            read=whole_numbers("seed", smallest=0),
+            known=("0", "1", "2"),
+        ),
+    ],
+)
+
+
+def split_items(text: str) -> list[str]:
+    """Split at commas outside parentheses: a,b(c=1,2) -> a and b(c=1,2)."""
+    return re.split(r",(?![^()]*\))", text)
+
+
+def matches(axis: str, pattern: str, value: str) -> bool:
+    """Whether a canonical value is one that an item of --exclude means."""
+    return fnmatch.fnmatchcase(value, pattern) or value in AXES[axis].read(pattern)

@@ -1,0 +1,179 @@
+"""The five twins and their shared training set: one row each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from registry.datasets import cub, drawing, folder_layout, inshop, revisited, sop
+from registry.datasets.dataset import Dataset
+from registry.datasets.synthetic import (
+    CategoryTwin,
+    LandmarkTwin,
+    Writer,
+    write_cub,
+    write_inshop,
+    write_mixture,
+    write_revisited,
+    write_sop,
+)
+from registry.errors import WorkError
+
+MANIFEST = "manifest.json"
+DEFAULTS = {
+    "train": "twins",
+    "weights": "scratch",
+    "loss": "contrastive",
+    "recipe": "twin",
+    "resolution": "64",
+}
+
+SOP = CategoryTwin(kind="product", seed=11, train_classes=40, test_classes=80, images_per_class=4)
+CUB = CategoryTwin(kind="bird", seed=12, train_classes=20, test_classes=20, images_per_class=12)
+INSHOP = CategoryTwin(kind="garment", seed=13, train_classes=40, test_classes=60, images_per_class=5)
+ROXFORD = LandmarkTwin(
+    name="roxford5k", seed=14, landmarks=11, queries_per_landmark=3, views=16, distractors=100
+)
+RPARIS = LandmarkTwin(
+    name="rparis6k", seed=15, landmarks=11, queries_per_landmark=3, views=24, distractors=80
+)
+SHARED = (
+    CategoryTwin(kind="product", seed=21, train_classes=40, test_classes=0, images_per_class=8),
+    CategoryTwin(kind="bird", seed=22, train_classes=16, test_classes=0, images_per_class=8),
+    CategoryTwin(kind="garment", seed=23, train_classes=16, test_classes=0, images_per_class=8),
+    CategoryTwin(kind="landmark", seed=24, train_classes=24, test_classes=0, images_per_class=8),
+)
+
+
+def draw(data: Path, *, name: str, identity: dict[str, object], write: Writer) -> Path:
+    """Draw a twin into the data folder unless it is there; verify it by hash if it is.
+
+    It appears under its name only when complete. Raises WorkError where files were changed, and
+    where the folder may not be written.
+    """
+    text = json.dumps(identity, sort_keys=True)
+    root = data / "twins" / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    if not root.is_dir():
+        try:
+            _draw_once(root, write)
+        except OSError as error:
+            raise WorkError(
+                f"cannot draw the twin {name} in {data} ({error.strerror or error}): "
+                "free some space, or name a folder you may write with --data"
+            ) from error
+    _verify(root)
+    return root
+
+
+def _draw_once(root: Path, write: Writer) -> None:
+    root.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=f".{root.name}.", dir=root.parent))
+    try:
+        write(unfinished)
+        (unfinished / MANIFEST).write_text(json.dumps(_hashes(unfinished), indent=1))
+        os.chmod(unfinished, 0o755)
+        unfinished.rename(root)
+    except FileExistsError:  # another process drew the same twin first
+        pass
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _hashes(root: Path) -> dict[str, str]:
+    files = sorted(path for path in root.rglob("*") if path.is_file() and path.name != MANIFEST)
+    return {
+        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
+
+
+def _verify(root: Path) -> None:
+    expected, found = json.loads((root / MANIFEST).read_text()), _hashes(root)
+    changed = sorted(
+        path for path in expected.keys() | found.keys() if expected.get(path) != found.get(path)
+    )
+    if changed:
+        raise WorkError(
+            f"the twin in {root} was altered: {len(changed)} files differ from those drawn, "
+            f"the first is {changed[0]}; delete the folder and it is drawn again"
+        )
+
+
+def _category(name: str, title: str, twin: CategoryTwin) -> Dataset:
+    parser, writer = {
+        "twin-sop": (sop, write_sop),
+        "twin-cub": (cub, write_cub),
+        "twin-inshop": (inshop, write_inshop),
+    }[name]
+    identity: dict[str, object] = {"twin": name, "spec": asdict(twin), "drawing": drawing.VERSION}
+    return Dataset(
+        name=name,
+        title=title,
+        measure="recall",
+        ks=parser.KS,
+        transform="short_center",
+        prepare=partial(
+            draw, name=name, identity=identity, write=lambda root: writer(root, twin)
+        ),
+        read=parser.read,
+        identity=identity,
+        train_images=twin.train_classes * twin.images_per_class,
+        is_twin=True,
+        defaults=DEFAULTS,
+    )
+
+
+def _landmarks(name: str, title: str, twin: LandmarkTwin) -> Dataset:
+    identity: dict[str, object] = {"twin": name, "spec": asdict(twin), "drawing": drawing.VERSION}
+    return Dataset(
+        name=name,
+        title=title,
+        measure="revisited",
+        transform="square",
+        prepare=partial(
+            draw, name=name, identity=identity, write=lambda root: write_revisited(root, twin)
+        ),
+        read=partial(revisited.read, name=twin.name),
+        identity=identity,
+        train_images=0,
+        is_twin=True,
+        defaults=DEFAULTS,
+    )
+
+
+def _shared() -> Dataset:
+    identity: dict[str, object] = {
+        "twin": "twins",
+        "spec": [asdict(twin) for twin in SHARED],
+        "drawing": drawing.VERSION,
+    }
+    return Dataset(
+        name="twins",
+        title="twins' shared training set",
+        measure="recall",
+        transform="short_center",
+        prepare=partial(
+            draw, name="train", identity=identity, write=lambda root: write_mixture(root, SHARED)
+        ),
+        read=folder_layout.read_training,
+        identity=identity,
+        train_images=sum(twin.train_classes * twin.images_per_class for twin in SHARED),
+        is_twin=True,
+        defaults=DEFAULTS,
+    )
+
+
+TWINS: tuple[Dataset, ...] = (
+    _category("twin-sop", "SOP-twin", SOP),
+    _category("twin-cub", "CUB-twin", CUB),
+    _category("twin-inshop", "In-Shop-twin", INSHOP),
+    _landmarks("twin-roxford", "ROxford-twin", ROXFORD),
+    _landmarks("twin-rparis", "RParis-twin", RPARIS),
+)
+SHARED_TRAINING_SET: Dataset = _shared()

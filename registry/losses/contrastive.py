@@ -1,0 +1,44 @@
+"""Contrastive loss with a cosine margin: eq. 1 of the paper.
+
+    L = (1/N) sum_i [ sum_{j: y_j = y_i} (1 - z_i.z_j) + sum_{j: y_j != y_i} max(0, z_i.z_j - beta) ]
+
+Sums over pairs, divided by the batch size N: unlike pytorch-metric-learning's ContrastiveLoss, which
+averages the non-zero pair losses, so a weight beside it (KoLeo's lambda) is not comparable there.
+With a cross-batch memory (Wang et al. 2020, arXiv 1912.06798) the same sum over (batch, memory)
+pairs is added, as in the authors' code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from registry.losses import LossFunction
+    from registry.losses.labelled import Labelled
+
+
+def build(parameters: Mapping[str, float]) -> LossFunction:
+    """Bind the margin beta."""
+    beta = parameters["beta"]
+    return lambda batch, memory: contrastive(batch, memory, beta=beta)
+
+
+def contrastive(batch: Labelled, memory: Labelled | None, *, beta: float) -> Tensor:
+    """Eq. 1 over the batch's own pairs, plus over its pairs with the memory if there is one."""
+    loss = pair_sum(batch, batch, beta=beta)
+    if memory is not None:
+        loss = loss + pair_sum(batch, memory, beta=beta)
+    return loss / len(batch.labels)
+
+
+def pair_sum(anchors: Labelled, others: Labelled, *, beta: float) -> Tensor:
+    """Sum of eq. 1's terms over anchors x others; an image is no pair with itself."""
+    similarities = anchors.descriptors @ others.descriptors.T
+    same_class = anchors.labels[:, None] == others.labels[None, :]
+    same_image = anchors.images[:, None] == others.images[None, :]
+    positive = (1.0 - similarities)[same_class & ~same_image].sum()
+    negative = (similarities - beta).clamp(min=0.0)[~same_class].sum()
+    return positive + negative

@@ -1,0 +1,5 @@
+"""What came out: reports as a DataFrame, and tables of them. Imports no bench, registry or torch."""
+
+from results.store import load
+
+__all__ = ["load"]

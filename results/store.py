@@ -1,0 +1,88 @@
+"""Store: one JSON file per finished job, and a small Parquet of per-query outcomes beside it.
+
+A report is there if and only if its job finished. results.load(DIR) reads them all::
+
+    frame = results.load("runs")
+    frame.groupby(["backbone", "dims"])["r@1"].mean()
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA = 1
+
+
+class ResultsError(Exception):
+    """A run folder that cannot be read; the message says what to do."""
+
+
+def reports_folder(runs: Path) -> Path:
+    """Folder of the reports."""
+    return runs / "reports"
+
+
+def report_path(runs: Path, key: str) -> Path:
+    """File of a job's report."""
+    return reports_folder(runs) / f"{key}.json"
+
+
+def per_query_path(runs: Path, key: str) -> Path:
+    """File of a job's per-query outcomes: a row per query, a column per metric."""
+    return reports_folder(runs) / f"{key}.parquet"
+
+
+def failure_path(runs: Path, key: str) -> Path:
+    """File that says why a job failed last; gone once it succeeds."""
+    return runs / "failures" / f"{key}.json"
+
+
+def read_reports(runs: Path) -> Iterator[dict[str, Any]]:
+    """Yield every report, in the order of their keys."""
+    for path in sorted(reports_folder(runs).glob("*.json")):
+        try:
+            report = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise ResultsError(
+                f"cannot read the report {path} ({error}): delete it and run its matrix again"
+            ) from error
+        if report.get("schema") != SCHEMA:
+            raise ResultsError(
+                f"the report {path} has schema {report.get('schema')!r}, this version reads "
+                f"{SCHEMA}: delete it and run its matrix again"
+            )
+        yield report
+
+
+def flatten(report: dict[str, Any]) -> dict[str, Any]:
+    """One row: axes, metrics and costs by their own names, the rest as section.name."""
+    row: dict[str, Any] = {"key": report["key"]}
+    for section in ("job", "metrics", "cost"):
+        row.update(report[section])
+    for section in ("protocol", "counts", "environment"):
+        row.update({f"{section}.{name}": value for name, value in report[section].items()})
+    row |= {
+        "fingerprint": report["fingerprint"],
+        "headline": report["headline"],
+        "finished": report["finished"],
+    }
+    return row
+
+
+def load(runs: str | Path) -> pd.DataFrame:
+    """Read all reports under a run folder into a tidy DataFrame, a row per job.
+
+    Metrics are fractions, NaN where a dataset does not have them.
+    """
+    import pandas as pd
+
+    folder = Path(runs)
+    if not folder.is_dir():
+        raise ResultsError(f"there is no run folder {folder}: give one with --runs, or bench run")
+    return pd.DataFrame([flatten(report) for report in read_reports(folder)])

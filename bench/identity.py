@@ -164,10 +164,18 @@ def spec_of(stage: Stage) -> dict[str, object]:
             return _extraction_spec(stage)
         case Features(extraction, pooling):
             version = POOLINGS[pooling].version
-            return {"extraction": key_of(extraction), "pooling": pooling, "version": version}
+            return {
+                "extraction": key_of(extraction),
+                "pooling": pooling,
+                "version": version,
+            }
         case Fit(features, projection):
             versions = [PROJECTIONS[projection].version, FIT_VERSION]
-            return {"features": key_of(features), "projection": projection, "version": versions}
+            return {
+                "features": key_of(features),
+                "projection": projection,
+                "version": versions,
+            }
         case Descriptors(features, fit, dims):
             fitted = key_of(fit) if fit else None
             return {

@@ -77,9 +77,7 @@ class Batch:
     """Position -> what was wrong."""
 
 
-def batches(
-    images: Images, how: Preprocessing, *, size: int, skip_bad: bool
-) -> Iterator[Batch]:
+def batches(images: Images, how: Preprocessing, *, size: int, skip_bad: bool) -> Iterator[Batch]:
     """Decode all images in order, some batches ahead of their use."""
     with ThreadPoolExecutor(DECODERS) as pool:
         pending = (

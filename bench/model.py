@@ -110,7 +110,10 @@ def _from_file(row: Backbone, resolution: int, file: Path) -> nn.Module:
     state = read_state_dict(file)
     try:
         return create_backbone(
-            row, resolution, pretrained=True, pretrained_cfg_overlay={"state_dict": state}
+            row,
+            resolution,
+            pretrained=True,
+            pretrained_cfg_overlay={"state_dict": state},
         )
     except (RuntimeError, KeyError, AttributeError, ValueError) as error:
         raise WorkError(

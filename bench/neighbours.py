@@ -23,9 +23,7 @@ def nearest(
     index = faiss.IndexFlatIP(gallery.shape[1])
     index.add(np.ascontiguousarray(gallery))
     widest = max((len(positions) for positions in excluded), default=0)
-    similarities, found = index.search(
-        np.ascontiguousarray(queries), min(len(gallery), k + widest)
-    )
+    similarities, found = index.search(np.ascontiguousarray(queries), min(len(gallery), k + widest))
     positions = np.full((len(queries), k), -1, dtype=np.int64)
     values = np.full((len(queries), k), np.nan, dtype=np.float32)
     for row, hidden in enumerate(excluded):

@@ -116,7 +116,10 @@ def stages_left(plan: Plan, runs: Path) -> dict[str, tuple[int, int]]:
     trainings, fits = plan.trainings(), plan.fits()
     extractions = plan.extractions()
     return {
-        "training": (len(trainings), sum(not artifacts.has(model) for model in trainings)),
+        "training": (
+            len(trainings),
+            sum(not artifacts.has(model) for model in trainings),
+        ),
         "PCA fit": (len(fits), sum(not artifacts.has(fit) for fit in fits)),
         "extraction": (
             len(extractions),

@@ -60,9 +60,14 @@ VARIED = (
 """Fields that axes vary: shown on the card, not part of the fingerprint."""
 
 
+def compared_fields(card: dict[str, object]) -> list[str]:
+    """Fields that must agree in one column of a table."""
+    return sorted(set(card) - set(VARIED))
+
+
 def fingerprint(card: dict[str, object]) -> str:
-    """Eight hexadecimal digits over the fields that must agree in one column of a table."""
-    return digest({name: value for name, value in card.items() if name not in VARIED})[:8]
+    """Hash the fields that must agree into eight hexadecimal digits."""
+    return digest({name: card[name] for name in compared_fields(card)})[:8]
 
 
 def fit_set(scores: Scores) -> str:

@@ -17,11 +17,12 @@ from bench.cost import cost_of
 from bench.execution.artifacts import write_json, writing
 from bench.identity import spec_of
 from bench.plan import Planned
-from bench.protocol import fingerprint, protocol_card, transductive
+from bench.protocol import compared_fields, fingerprint, protocol_card, transductive
 from bench.stages.context import Context
 from bench.stages.scores import PER_QUERY, read_metrics
 from bench.stages.weights import training_log
 from registry.datasets import Dataset, dataset_row
+from registry.errors import WorkError
 from results.store import SCHEMA, failure_path, per_query_path, report_path
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "pandas", "pillow")
@@ -35,6 +36,12 @@ def write_report(cell: Planned, scored: Path, context: Context, runs: Path) -> d
     log = training_log(extraction.model, context)
     skipped = log.get("skipped")
     counts["bad_training_images"] = len(skipped) if isinstance(skipped, list) else 0
+    measured = counts.pop("dims")
+    if measured != cell.job.dims:
+        raise WorkError(
+            f"{cell.job.label}: descriptors have {measured} dims, not {cell.job.dims}; "
+            "this is a defect: please report it"
+        )
     card = protocol_card(cell.job, cell.scores, counts["bad_images"])
     report: dict[str, Any] = {
         "schema": SCHEMA,
@@ -44,12 +51,16 @@ def write_report(cell: Planned, scored: Path, context: Context, runs: Path) -> d
         "metrics": metrics,
         "headline": headline(row),
         "counts": counts,
-        "cost": {**cost_of(cell.scores.descriptors), "dims_measured": counts.pop("dims")},
+        "cost": {
+            **cost_of(cell.scores.descriptors),
+            "dims_measured": measured,
+        },
         "protocol": card,
         "fingerprint": fingerprint(card),
+        "fingerprint_fields": compared_fields(card),
         "marks": marks(row, cell, counts),
         "environment": environment(context.device),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "finished": datetime.now(UTC).isoformat(timespec="microseconds"),
     }
     final = per_query_path(runs, cell.key)
     with writing(final):

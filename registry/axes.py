@@ -8,7 +8,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from registry.backbones import BACKBONES
-from registry.datasets import DATASETS, GROUPS, TRAINING_SETS, dataset_row, folder_dataset
+from registry.datasets import (
+    DATASETS,
+    GROUPS,
+    TRAINING_SETS,
+    dataset_row,
+    folder_dataset,
+)
 from registry.datasets.folder import PREFIX
 from registry.errors import UsageError
 from registry.losses import LOSSES, format_loss, parse_loss
@@ -85,7 +91,9 @@ def _is_glob(item: str) -> bool:
 _RANGE = re.compile(r"(\d+)\.\.(\d+)(?::(x?)(\d+))?")
 
 
-def whole_numbers(axis: str, *, smallest: int, words: tuple[str, ...] = ()) -> Callable[..., list[str]]:
+def whole_numbers(
+    axis: str, *, smallest: int, words: tuple[str, ...] = ()
+) -> Callable[..., list[str]]:
     """Read 64, 32..512:x2 (each twice the last), 0..4 or 0..100:20 (in steps)."""
 
     def read(item: str) -> list[str]:
@@ -97,8 +105,7 @@ def whole_numbers(axis: str, *, smallest: int, words: tuple[str, ...] = ()) -> C
         if match is None:
             forms = ", ".join(["a whole number", "32..512:x2", "0..4", *words])
             raise UsageError(
-                f"{axis}={item!r} is not a value: give {forms} "
-                f"(from {smallest} to {LARGEST:,})"
+                f"{axis}={item!r} is not a value: give {forms} (from {smallest} to {LARGEST:,})"
             )
         return [str(value) for value in _range(axis, item, match, smallest=smallest)]
 
@@ -106,7 +113,12 @@ def whole_numbers(axis: str, *, smallest: int, words: tuple[str, ...] = ()) -> C
 
 
 def _range(axis: str, item: str, match: re.Match[str], *, smallest: int) -> Iterable[int]:
-    first, last, times, step = int(match[1]), int(match[2]), match[3], int(match[4] or 1)
+    first, last, times, step = (
+        int(match[1]),
+        int(match[2]),
+        match[3],
+        int(match[4] or 1),
+    )
     useless = step < 2 or first < 1 if times else step < 1
     if useless or not smallest <= first <= last <= LARGEST:
         raise UsageError(

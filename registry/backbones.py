@@ -29,6 +29,10 @@ class Backbone:
     stride: int
     """Pixels that one final position stands for: the patch of a ViT, the total stride else."""
     input_size: int
+    mparams: float
+    """Millions of parameters without the classifier."""
+    gmacs: float
+    """Billions of multiply-accumulates of one image at input_size, attention included."""
     pooling: str
     """The pooling used when none is asked for."""
     mean: tuple[float, float, float] = IMAGENET_MEAN
@@ -51,7 +55,14 @@ class Backbone:
 
 
 def _deit(
-    name: str, timm: str, *, width: int, input_size: int = 224, distilled: bool = False
+    name: str,
+    timm: str,
+    *,
+    width: int,
+    mparams: float,
+    gmacs: float,
+    input_size: int = 224,
+    distilled: bool = False,
 ) -> Backbone:
     return Backbone(
         name=name,
@@ -60,6 +71,8 @@ def _deit(
         width=width,
         stride=16,
         input_size=input_size,
+        mparams=mparams,
+        gmacs=gmacs,
         pooling="cls",
         prefix_tokens=2 if distilled else 1,
         sized=True,
@@ -68,7 +81,7 @@ def _deit(
     )
 
 
-def _resnet(name: str, *, width: int) -> Backbone:
+def _resnet(name: str, *, width: int, mparams: float, gmacs: float) -> Backbone:
     return Backbone(
         name=name,
         timm=f"{name}.tv_in1k",
@@ -76,6 +89,8 @@ def _resnet(name: str, *, width: int) -> Backbone:
         width=width,
         stride=32,
         input_size=224,
+        mparams=mparams,
+        gmacs=gmacs,
         pooling="gem",
         interpolation="bilinear",
         licence="bsd-3-clause",
@@ -86,32 +101,65 @@ def _resnet(name: str, *, width: int) -> Backbone:
 BACKBONES: Table[Backbone] = Table(
     "backbone",
     [
-        _deit("deit_ti", "deit_tiny_patch16_224.fb_in1k", width=192),
-        _deit("deit_s", "deit_small_patch16_224.fb_in1k", width=384),
-        _deit("deit_b", "deit_base_patch16_224.fb_in1k", width=768),
+        _deit(
+            "deit_ti",
+            "deit_tiny_patch16_224.fb_in1k",
+            width=192,
+            mparams=5.52,
+            gmacs=1.25,
+        ),
+        _deit(
+            "deit_s",
+            "deit_small_patch16_224.fb_in1k",
+            width=384,
+            mparams=21.67,
+            gmacs=4.60,
+        ),
+        _deit(
+            "deit_b",
+            "deit_base_patch16_224.fb_in1k",
+            width=768,
+            mparams=85.80,
+            gmacs=17.56,
+        ),
         _deit(
             "deit_ti_distilled",
             "deit_tiny_distilled_patch16_224.fb_in1k",
             width=192,
+            mparams=5.52,
+            gmacs=1.26,
             distilled=True,
         ),
         _deit(
             "deit_s_distilled",
             "deit_small_distilled_patch16_224.fb_in1k",
             width=384,
+            mparams=21.67,
+            gmacs=4.62,
             distilled=True,
         ),
         _deit(
             "deit_b_distilled",
             "deit_base_distilled_patch16_224.fb_in1k",
             width=768,
+            mparams=85.80,
+            gmacs=17.66,
             distilled=True,
         ),
-        _deit("deit_b_384", "deit_base_patch16_384.fb_in1k", width=768, input_size=384),
+        _deit(
+            "deit_b_384",
+            "deit_base_patch16_384.fb_in1k",
+            width=768,
+            mparams=86.09,
+            gmacs=55.48,
+            input_size=384,
+        ),
         _deit(
             "deit_b_distilled_384",
             "deit_base_distilled_patch16_384.fb_in1k",
             width=768,
+            mparams=86.09,
+            gmacs=55.59,
             input_size=384,
             distilled=True,
         ),
@@ -122,6 +170,8 @@ BACKBONES: Table[Backbone] = Table(
             width=384,
             stride=16,
             input_size=224,
+            mparams=21.67,
+            gmacs=4.60,
             pooling="cls",
             prefix_tokens=1,
             sized=True,
@@ -135,6 +185,8 @@ BACKBONES: Table[Backbone] = Table(
             width=384,
             stride=14,
             input_size=518,
+            mparams=22.06,
+            gmacs=46.70,
             pooling="cls",
             prefix_tokens=1,
             sized=True,
@@ -148,6 +200,8 @@ BACKBONES: Table[Backbone] = Table(
             width=768,
             stride=14,
             input_size=518,
+            mparams=86.58,
+            gmacs=151.57,
             pooling="cls",
             prefix_tokens=1,
             sized=True,
@@ -161,6 +215,8 @@ BACKBONES: Table[Backbone] = Table(
             width=384,
             stride=16,
             input_size=224,
+            mparams=21.67,
+            gmacs=4.60,
             pooling="cls",
             mean=HALF,
             std=HALF,
@@ -176,6 +232,8 @@ BACKBONES: Table[Backbone] = Table(
             width=768,
             stride=32,
             input_size=224,
+            mparams=27.52,
+            gmacs=4.49,
             pooling="avg",
             sized=True,
             licence="mit",
@@ -188,14 +246,16 @@ BACKBONES: Table[Backbone] = Table(
             width=768,
             stride=32,
             input_size=224,
+            mparams=27.82,
+            gmacs=4.45,
             pooling="avg",
             licence="apache-2.0",
             source="Liu et al. 2022, arXiv 2201.03545",
         ),
-        _resnet("resnet18", width=512),
-        _resnet("resnet34", width=512),
-        _resnet("resnet50", width=2048),
-        _resnet("resnet101", width=2048),
+        _resnet("resnet18", width=512, mparams=11.18, gmacs=1.81),
+        _resnet("resnet34", width=512, mparams=21.28, gmacs=3.66),
+        _resnet("resnet50", width=2048, mparams=23.51, gmacs=4.09),
+        _resnet("resnet101", width=2048, mparams=42.50, gmacs=7.80),
         Backbone(
             name="efficientnet_b0",
             timm="efficientnet_b0.ra_in1k",
@@ -203,6 +263,8 @@ BACKBONES: Table[Backbone] = Table(
             width=1280,
             stride=32,
             input_size=224,
+            mparams=4.01,
+            gmacs=0.38,
             pooling="gem",
             licence="apache-2.0",
             source="Tan and Le 2019, arXiv 1905.11946",
@@ -214,6 +276,8 @@ BACKBONES: Table[Backbone] = Table(
             width=1280,
             stride=32,
             input_size=224,
+            mparams=2.22,
+            gmacs=0.30,
             pooling="gem",
             licence="apache-2.0",
             source="Sandler et al. 2018, arXiv 1801.04381",
@@ -225,6 +289,8 @@ BACKBONES: Table[Backbone] = Table(
             width=1280,
             stride=32,
             input_size=224,
+            mparams=2.22,
+            gmacs=0.30,
             pooling="gem",
             mean=HALF,
             std=HALF,
@@ -240,6 +306,8 @@ BACKBONES: Table[Backbone] = Table(
             width=888,
             stride=32,
             input_size=224,
+            mparams=10.31,
+            gmacs=1.61,
             pooling="gem",
             licence="bsd-3-clause",
             source="Radosavovic et al. 2020, arXiv 2003.13678; torchvision V2 weights",
@@ -251,6 +319,8 @@ BACKBONES: Table[Backbone] = Table(
             width=64,
             stride=16,
             input_size=160,
+            mparams=0.31,
+            gmacs=0.04,
             pooling="cls",
             mean=HALF,
             std=HALF,
@@ -266,6 +336,8 @@ BACKBONES: Table[Backbone] = Table(
             width=96,
             stride=32,
             input_size=160,
+            mparams=0.37,
+            gmacs=0.10,
             pooling="gem",
             mean=HALF,
             std=HALF,

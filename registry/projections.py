@@ -29,7 +29,11 @@ PROJECTIONS: Table[Projection] = Table(
             meaning="principal components fitted on the training split, not whitened",
             fitted=True,
         ),
-        Projection(name="linear", meaning="a linear head trained with the network", learned=True),
+        Projection(
+            name="linear",
+            meaning="a linear head trained with the network",
+            learned=True,
+        ),
         Projection(name="none", meaning="the backbone's own width"),
     ],
 )

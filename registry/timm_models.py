@@ -46,6 +46,8 @@ def timm_backbone(text: str) -> Backbone:
         width=int(model.num_features),
         stride=stride,
         input_size=int(config["input_size"][-1]),
+        mparams=sum(parameter.numel() for parameter in model.parameters()) / 1e6,
+        gmacs=_gmacs(model, config["input_size"]),
         pooling="cls" if prefix else "gem" if _family(model) == "conv" else "avg",
         mean=tuple(config["mean"]),
         std=tuple(config["std"]),
@@ -55,6 +57,15 @@ def timm_backbone(text: str) -> Backbone:
         licence=str(config.get("license") or "unknown"),
         source=f"timm {timm.__version__}",
     )
+
+
+def _gmacs(model: nn.Module, size: tuple[int, int, int]) -> float:
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model.eval()(torch.zeros(1, *size, device="meta"))
+    return counter.get_total_flops() / 2e9
 
 
 def _family(model: nn.Module) -> Literal["vit", "conv"]:

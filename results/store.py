@@ -20,7 +20,15 @@ SCHEMA = 1
 
 
 class ResultsError(Exception):
-    """A run folder that cannot be read; the message says what to do."""
+    """A question that the reports cannot answer, or a report that cannot be read."""
+
+    exit_code = 2
+
+
+class DamagedReportError(ResultsError):
+    """A report that cannot be read."""
+
+    exit_code = 1
 
 
 def reports_folder(runs: Path) -> Path:
@@ -49,11 +57,11 @@ def read_reports(runs: Path) -> Iterator[dict[str, Any]]:
         try:
             report = json.loads(path.read_text())
         except (OSError, ValueError) as error:
-            raise ResultsError(
+            raise DamagedReportError(
                 f"cannot read the report {path} ({error}): delete it and run its matrix again"
             ) from error
         if report.get("schema") != SCHEMA:
-            raise ResultsError(
+            raise DamagedReportError(
                 f"the report {path} has schema {report.get('schema')!r}, this version reads "
                 f"{SCHEMA}: delete it and run its matrix again"
             )
@@ -68,9 +76,8 @@ def flatten(report: dict[str, Any]) -> dict[str, Any]:
     for section in ("protocol", "counts", "environment"):
         row.update({f"{section}.{name}": value for name, value in report[section].items()})
     row |= {
-        "fingerprint": report["fingerprint"],
-        "headline": report["headline"],
-        "finished": report["finished"],
+        name: report[name]
+        for name in ("fingerprint", "fingerprint_fields", "headline", "marks", "finished")
     }
     return row
 

@@ -60,9 +60,7 @@ def test_order_of_the_gallery_does_not_matter(case, random):
     random.shuffle(order)
     place = np.argsort(order)
     shuffled = ranking(values[order], place[relevant], place[excluded])
-    for mine, theirs in zip(
-        vars(ranking(*case)).values(), vars(shuffled).values(), strict=True
-    ):
+    for mine, theirs in zip(vars(ranking(*case)).values(), vars(shuffled).values(), strict=True):
         assert mine.tolist() == theirs.tolist()
 
 

@@ -34,7 +34,10 @@ def ensure_descriptors(
 
 
 def _projected(
-    pooled: PooledVectors, descriptors: Descriptors, poolings: Sequence[str], context: Context
+    pooled: PooledVectors,
+    descriptors: Descriptors,
+    poolings: Sequence[str],
+    context: Context,
 ) -> Doubles:
     vectors = pooled.vectors.astype(np.float64)
     if descriptors.fit is None:

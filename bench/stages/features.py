@@ -39,9 +39,7 @@ class PooledVectors:
         return np.delete(self.vectors, self.bad, axis=0)
 
 
-def ensure_features(
-    features: Features, poolings: Sequence[str], context: Context
-) -> PooledVectors:
+def ensure_features(features: Features, poolings: Sequence[str], context: Context) -> PooledVectors:
     """Extract all of these poolings that are missing, in one pass; return the one asked for."""
     extraction = features.extraction
     missing = [
@@ -81,7 +79,10 @@ def _extract(extraction: Extraction, poolings: Sequence[str], context: Context) 
     found: dict[str, Vectors] = {}
     bad: dict[int, str] = {}
     name = f"extracting {extraction.model.backbone} on {row.title}"
-    with torch.inference_mode(), context.progress.step(name, len(images), "images") as advance:
+    with (
+        torch.inference_mode(),
+        context.progress.step(name, len(images), "images") as advance,
+    ):
         for batch in batches(images, how, size=size, skip_bad=extraction.skip_bad_images):
             bad |= batch.bad
             if batch.positions:

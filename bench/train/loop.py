@@ -47,7 +47,10 @@ def train(
     memory = CrossBatchMemory(round(recipe.memory_share * len(images)))
     embedder.to(device).train()
     optimiser = torch.optim.AdamW(
-        embedder.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True
+        embedder.parameters(),
+        lr=recipe.lr,
+        weight_decay=recipe.weight_decay,
+        fused=True,
     )
     losses: list[float] = []
     name = f"training {model.backbone}, {training.loss}"
@@ -135,9 +138,7 @@ class BatchSource:
             for slot, position in enumerate(positions)
         ]
         with ThreadPoolExecutor(DECODERS) as pool:
-            pixels = list(
-                pool.map(lambda sample: decode(self.images, sample, self.how), samples)
-            )
+            pixels = list(pool.map(lambda sample: decode(self.images, sample, self.how), samples))
         stacked = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
         labels = torch.from_numpy(self.images.labels[positions])
         return stacked, labels, torch.from_numpy(positions)

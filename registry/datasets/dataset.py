@@ -31,6 +31,8 @@ class Dataset:
     """Everything the images and lists depend on: goes into every key."""
     train_images: int
     """Images in the training split; 0 where there is none."""
+    evaluated_images: int
+    """Queries and gallery, each image once."""
     is_twin: bool = False
     defaults: Mapping[str, str] = field(default_factory=dict)
     """Axis values used with this dataset where none is typed."""

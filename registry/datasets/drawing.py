@@ -75,7 +75,11 @@ class Picture:
 
 def look(kind: Kind, rng: Rng) -> Look:
     """Draw a class. Birds share one outline: they differ in colours and markings only."""
-    hues, saturations, values = rng.random(2), rng.uniform(0.6, 1, 2), rng.uniform(0.45, 1, 2)
+    hues, saturations, values = (
+        rng.random(2),
+        rng.uniform(0.6, 1, 2),
+        rng.uniform(0.45, 1, 2),
+    )
     lobes, depth = int(rng.integers(2, 6)), float(rng.uniform(0.1, 0.45))
     if kind == "bird":
         lobes, depth = 2, 0.25
@@ -167,7 +171,10 @@ def _light(rng: Rng, x: Array, y: Array) -> Array:
 
 
 def _box(inside: Mask) -> Box:
-    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    rows, columns = (
+        np.flatnonzero(inside.any(axis=1)),
+        np.flatnonzero(inside.any(axis=0)),
+    )
     if not len(rows):
         return (0.0, 0.0, 1.0, 1.0)
     return (

@@ -1,8 +1,8 @@
 """dataset=folder:PATH, the user's own images: a sub-folder per class, every image a query.
 
-    folder:PATH                 train/ and test/ inside are a training and an evaluation split;
-                                without them everything is evaluated and nothing trains
-    folder:PATH@split=classes   the first half of the classes trains, the second is evaluated
+folder:PATH                 train/ and test/ inside are a training and an evaluation split;
+                            without them everything is evaluated and nothing trains
+folder:PATH@split=classes   the first half of the classes trains, the second is evaluated
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ def folder_dataset(text: str) -> Dataset:
         read=read,
         identity={"folder": _content(found)},
         train_images=len(found.train) if found.train else 0,
+        evaluated_images=len(found.evaluated),
         defaults={"train": "own"},
     )
 

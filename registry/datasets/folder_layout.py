@@ -57,7 +57,8 @@ def read_train_test(root: Path) -> Split:
     """Train on train/, evaluate test/."""
     train, test = root / "train", root / "test"
     return leave_one_out(
-        train=as_images(train, class_images(train)), evaluated=as_images(test, class_images(test))
+        train=as_images(train, class_images(train)),
+        evaluated=as_images(test, class_images(test)),
     )
 
 
@@ -68,7 +69,8 @@ def read_halves(root: Path) -> Split:
         raise UsageError(f"{root} has one class: @split=classes needs at least two")
     half = len(classes) // 2
     return leave_one_out(
-        train=as_images(root, dict(classes[:half])), evaluated=as_images(root, dict(classes[half:]))
+        train=as_images(root, dict(classes[:half])),
+        evaluated=as_images(root, dict(classes[half:])),
     )
 
 

@@ -106,9 +106,7 @@ def write_cub(root: Path, twin: CategoryTwin) -> None:
             left, top, right, bottom = drawn.box
             lists["images"].append(f"{image_id} {path}")
             lists["image_class_labels"].append(f"{image_id} {index + 1}")
-            lists["bounding_boxes"].append(
-                f"{image_id} {left} {top} {right - left} {bottom - top}"
-            )
+            lists["bounding_boxes"].append(f"{image_id} {left} {top} {right - left} {bottom - top}")
             lists["train_test_split"].append(f"{image_id} {image % 2}")
     for name, lines in lists.items():
         _write_lines(root / f"{name}.txt", lines)

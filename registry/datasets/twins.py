@@ -36,12 +36,24 @@ DEFAULTS = {
 
 SOP = CategoryTwin(kind="product", seed=11, train_classes=40, test_classes=80, images_per_class=4)
 CUB = CategoryTwin(kind="bird", seed=12, train_classes=20, test_classes=20, images_per_class=12)
-INSHOP = CategoryTwin(kind="garment", seed=13, train_classes=40, test_classes=60, images_per_class=5)
+INSHOP = CategoryTwin(
+    kind="garment", seed=13, train_classes=40, test_classes=60, images_per_class=5
+)
 ROXFORD = LandmarkTwin(
-    name="roxford5k", seed=14, landmarks=11, queries_per_landmark=3, views=16, distractors=100
+    name="roxford5k",
+    seed=14,
+    landmarks=11,
+    queries_per_landmark=3,
+    views=16,
+    distractors=100,
 )
 RPARIS = LandmarkTwin(
-    name="rparis6k", seed=15, landmarks=11, queries_per_landmark=3, views=24, distractors=80
+    name="rparis6k",
+    seed=15,
+    landmarks=11,
+    queries_per_landmark=3,
+    views=24,
+    distractors=80,
 )
 SHARED = (
     CategoryTwin(kind="product", seed=21, train_classes=40, test_classes=0, images_per_class=8),
@@ -111,37 +123,49 @@ def _category(name: str, title: str, twin: CategoryTwin) -> Dataset:
         "twin-cub": (cub, write_cub),
         "twin-inshop": (inshop, write_inshop),
     }[name]
-    identity: dict[str, object] = {"twin": name, "spec": asdict(twin), "drawing": drawing.VERSION}
+    identity: dict[str, object] = {
+        "twin": name,
+        "spec": asdict(twin),
+        "drawing": drawing.VERSION,
+    }
     return Dataset(
         name=name,
         title=title,
         measure="recall",
         ks=parser.KS,
         transform="short_center",
-        prepare=partial(
-            draw, name=name, identity=identity, write=lambda root: writer(root, twin)
-        ),
+        prepare=partial(draw, name=name, identity=identity, write=lambda root: writer(root, twin)),
         read=parser.read,
         identity=identity,
         train_images=twin.train_classes * twin.images_per_class,
+        evaluated_images=twin.test_classes * twin.images_per_class,
         is_twin=True,
         defaults=DEFAULTS,
     )
 
 
 def _landmarks(name: str, title: str, twin: LandmarkTwin) -> Dataset:
-    identity: dict[str, object] = {"twin": name, "spec": asdict(twin), "drawing": drawing.VERSION}
+    identity: dict[str, object] = {
+        "twin": name,
+        "spec": asdict(twin),
+        "drawing": drawing.VERSION,
+    }
     return Dataset(
         name=name,
         title=title,
         measure="revisited",
         transform="square",
         prepare=partial(
-            draw, name=name, identity=identity, write=lambda root: write_revisited(root, twin)
+            draw,
+            name=name,
+            identity=identity,
+            write=lambda root: write_revisited(root, twin),
         ),
         read=partial(revisited.read, name=twin.name),
         identity=identity,
         train_images=0,
+        evaluated_images=twin.landmarks * (twin.views + twin.queries_per_landmark)
+        + twin.distractors,
         is_twin=True,
         defaults=DEFAULTS,
     )
@@ -159,21 +183,25 @@ def _shared() -> Dataset:
         measure="recall",
         transform="short_center",
         prepare=partial(
-            draw, name="train", identity=identity, write=lambda root: write_mixture(root, SHARED)
+            draw,
+            name="train",
+            identity=identity,
+            write=lambda root: write_mixture(root, SHARED),
         ),
         read=folder_layout.read_training,
         identity=identity,
         train_images=sum(twin.train_classes * twin.images_per_class for twin in SHARED),
+        evaluated_images=0,
         is_twin=True,
         defaults=DEFAULTS,
     )
 
 
 TWINS: tuple[Dataset, ...] = (
-    _category("twin-sop", "SOP-twin", SOP),
-    _category("twin-cub", "CUB-twin", CUB),
-    _category("twin-inshop", "In-Shop-twin", INSHOP),
-    _landmarks("twin-roxford", "ROxford-twin", ROXFORD),
-    _landmarks("twin-rparis", "RParis-twin", RPARIS),
+    _category("twin-sop", "SOP twin", SOP),
+    _category("twin-cub", "CUB twin", CUB),
+    _category("twin-inshop", "In-Shop twin", INSHOP),
+    _landmarks("twin-roxford", "ROxford twin", ROXFORD),
+    _landmarks("twin-rparis", "RParis twin", RPARIS),
 )
 SHARED_TRAINING_SET: Dataset = _shared()

@@ -1,0 +1,168 @@
+"""The command line: reads options, calls one function per command, turns errors into exit codes.
+
+Imports only click at once: --help answers in a fraction of a second, and report needs no torch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from bench import completion
+
+RUNS = click.option(
+    "--runs",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs"),
+    show_default=True,
+    help="Folder of artifacts and reports.",
+)
+DATA = click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=lambda: Path(os.environ.get("BENCH_DATA", "data")),
+    show_default="$BENCH_DATA or data",
+    help="Folder of datasets; twins are drawn into it.",
+)
+AXIS_WORDS = click.argument("words", nargs=-1, shell_complete=completion.axis_words)
+
+
+class Failure(click.ClickException):
+    """An error with its own exit code: 2 for a wrong request, 1 for failed work."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@contextmanager
+def user_errors() -> Iterator[None]:
+    """Turn our errors into a message and an exit code, without a traceback."""
+    from registry.errors import BenchError
+    from results.store import ResultsError
+
+    try:
+        yield
+    except (BenchError, ResultsError) as error:
+        raise Failure(str(error), error.exit_code) from error
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="retrieval-bench", prog_name="bench")
+def main() -> None:
+    """Benchmark and ablate image-retrieval descriptors: ViT or ConvNet, pooling, loss, size.
+
+    \b
+    bench run --matrix dims=128,384 backbone=deit_s,resnet50
+    bench report --format latex
+    """
+
+
+@main.command()
+@AXIS_WORDS
+@click.option("--matrix", is_flag=True, help="Marks the axes that follow; may be left out.")
+@click.option("--preset", shell_complete=completion.presets, help="Start from a named matrix.")
+@click.option("--exclude", multiple=True, metavar='"AXIS=V …"', help="Drop cells that match all.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+@RUNS
+@DATA
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda:N.")
+@click.option("--force", is_flag=True, help="Score again and rewrite reports that are there.")
+@click.option("--keep-going/--fail-fast", default=True, show_default=True)
+@click.option("--skip-bad-images", is_flag=True, help="Leave unreadable images out, counted.")
+@click.option("--quiet", is_flag=True, help="No progress, no table.")
+def run(  # noqa: PLR0913 - one parameter per option
+    words: tuple[str, ...],
+    matrix: bool,  # noqa: ARG001 - the axes are the words, with or without it
+    preset: str | None,
+    exclude: tuple[str, ...],
+    dry_run: bool,
+    runs: Path,
+    data: Path,
+    device: str,
+    force: bool,
+    keep_going: bool,
+    skip_bad_images: bool,
+    quiet: bool,
+) -> None:
+    """Run every cell of a matrix: AXIS=VALUE[,VALUE…] …
+
+    \b
+    Values may be globs (backbone='deit_*'), ranges of whole numbers (dims=32..512:x2),
+    any timm model (backbone=timm:NAME) and your own images (dataset=folder:PATH).
+    The first axis varies slowest. What is done is not done again.
+    """
+    from bench.execution.command import Request, run_matrix, show_plan
+    from bench.matrix import read_matrix
+    from bench.plan import make_plan
+
+    with user_errors():
+        typed = read_matrix(words, preset=preset, exclude=exclude)
+        plan = make_plan(typed, skip_bad_images=skip_bad_images)
+        if dry_run:
+            show_plan(plan, runs)
+            return
+        request = Request(
+            runs=runs, data=data, device=device, force=force, keep_going=keep_going, quiet=quiet
+        )
+        raise SystemExit(run_matrix(plan, request))
+
+
+@main.command("list")
+@click.argument("axis", required=False, shell_complete=completion.axes)
+def list_(axis: str | None) -> None:
+    """List the axes, or the values of one AXIS with their facts."""
+    from bench.listing import show_axes, show_axis
+
+    with user_errors():
+        show_axis(axis) if axis else show_axes()
+
+
+@main.command()
+@RUNS
+def status(runs: Path) -> None:
+    """Show what became of every cell: done, running, failed (why) or missing."""
+    from bench.listing import show_states
+    from bench.status import states
+
+    with user_errors():
+        show_states(list(states(runs)), runs)
+
+
+@main.command()
+@RUNS
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["rich", "markdown", "latex", "csv"]),
+    default="rich",
+    show_default=True,
+)
+@click.option("--rows", default="", metavar="AXIS,…", help="Axes of the rows.")
+@click.option("--cols", default="dataset", metavar="AXIS,…", help="Axes of the columns.")
+@click.option("--metric", default="", metavar="NAME,…", help="r@1, map@r, map_hard, mp@10_medium …")
+@click.option("-o", "output", type=click.Path(path_type=Path, dir_okay=False), help="Write here.")
+def report(  # noqa: PLR0913 - one parameter per option
+    runs: Path, form: str, rows: str, cols: str, metric: str, output: Path | None
+) -> None:
+    """Print the finished cells as a table: for the terminal, GitHub, a paper or a spreadsheet."""
+    import results
+    from results.render import write_table
+    from results.tables import make_table
+
+    with user_errors():
+        table = make_table(
+            results.load(runs),
+            rows=_names(rows),
+            cols=_names(cols) or ["dataset"],
+            metrics=_names(metric),
+        )
+        write_table(table, form, output)
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in text.split(",") if name]

@@ -1,0 +1,80 @@
+"""What a plan will take, from the rows' own facts: rough, and before anything is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.execution.artifacts import Artifacts
+from bench.identity import Extraction, Model, source_row
+from bench.plan import Plan
+from registry.recipes import RECIPES
+from registry.timm_models import backbone_row
+
+GMACS_PER_SECOND = 60.0
+"""Of two CPU cores; a GPU does 100 times as many and more."""
+TRAINING_PASSES = 3
+"""Forward, and backward at twice its cost."""
+SECONDS_PER_CELL = 0.3
+FLOAT32_BYTES = 4
+
+
+def sentence(plan: Plan, runs: Path) -> str:
+    """Say how long and how much disk what is left to do takes."""
+    seconds = seconds_left(plan, runs)
+    megabytes = bytes_left(plan, runs) / 1e6
+    return (
+        f"about {_duration(seconds)} on two CPU cores "
+        f"(at {GMACS_PER_SECOND:.0f} GMACs/s) and {megabytes:,.0f} MB of disk to go"
+    )
+
+
+def seconds_left(plan: Plan, runs: Path) -> float:
+    """Multiply-accumulates of trainings and extractions that are not done, over the rate."""
+    artifacts, wanted = Artifacts(runs), plan.poolings()
+    gmacs = sum(_training(model) for model in plan.trainings() if not artifacts.has(model))
+    for extraction, poolings in wanted.items():
+        if not artifacts.has_features(extraction, poolings):
+            gmacs += _images(extraction) * image_gmacs(extraction.model)
+    cells = len(plan.cells) - len(plan.done(runs))
+    return gmacs / GMACS_PER_SECOND + SECONDS_PER_CELL * cells
+
+
+def bytes_left(plan: Plan, runs: Path) -> float:
+    """Weights, features and descriptors that are not there yet."""
+    artifacts, wanted = Artifacts(runs), plan.poolings()
+    total = 0.0
+    for model in plan.trainings():
+        if not artifacts.has(model):
+            total += backbone_row(model.backbone).mparams * 1e6 * FLOAT32_BYTES
+    for extraction, poolings in wanted.items():
+        if not artifacts.has_features(extraction, poolings):
+            width = backbone_row(extraction.model.backbone).width
+            total += _images(extraction) * width * FLOAT32_BYTES * len(poolings)
+    for descriptors in dict.fromkeys(cell.scores.descriptors for cell in plan.cells):
+        if not artifacts.has(descriptors):
+            images = _images(descriptors.features.extraction)
+            total += images * descriptors.dims * FLOAT32_BYTES
+    return total
+
+
+def image_gmacs(model: Model) -> float:
+    """Scale a row's GMACs to a resolution, as if all cost were per pixel."""
+    row = backbone_row(model.backbone)
+    return row.gmacs * (model.resolution / row.input_size) ** 2
+
+
+def _training(model: Model) -> float:
+    assert model.training is not None
+    recipe = RECIPES[model.training.recipe]
+    return recipe.steps * recipe.batch_images * TRAINING_PASSES * image_gmacs(model)
+
+
+def _images(extraction: Extraction) -> int:
+    row = source_row(extraction.dataset)
+    return row.train_images if extraction.part == "train" else row.evaluated_images
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

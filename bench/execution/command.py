@@ -1,0 +1,160 @@
+"""What bench run does with a plan: show it, or work through it and print the table."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from bench import estimate
+from bench.plan import Plan, reasons, stages_left, summary
+from bench.progress import Lines, Live, Progress, Silent
+from bench.status import remember, running
+from registry.errors import UsageError, WorkError
+from results.render import terminal
+from results.store import load
+from results.tables import make_table
+
+if TYPE_CHECKING:
+    from bench.execution.local import Outcome
+
+INTERRUPTED = 130
+MOST_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Request:
+    """The options of bench run beside its matrix."""
+
+    runs: Path
+    data: Path
+    device: str
+    force: bool
+    keep_going: bool
+    quiet: bool
+
+
+def show_plan(plan: Plan, runs: Path) -> None:
+    """Print cells, shared stages, what is done, what is pruned and why, time and disk."""
+    console = terminal()
+    say = lambda text: console.print(text, highlight=False, markup=False)  # noqa: E731
+    say(summary(plan))
+    for stage, (needed, left) in stages_left(plan, runs).items():
+        if needed:
+            say(f"  {stage:<11}{needed:>6} needed, {needed - left} done, {left} to do")
+    for reason, count in list(reasons(plan).items())[:MOST_SHOWN]:
+        say(f"pruned {count}: {reason}")
+    if len(reasons(plan)) > MOST_SHOWN:
+        say(f"… and {len(reasons(plan)) - MOST_SHOWN} more reasons")
+    if plan.duplicates:
+        say(f"{plan.duplicates} more are the same as another: they differ where it does not matter")
+    say(estimate.sentence(plan, runs))
+
+
+def run_matrix(plan: Plan, request: Request) -> int:
+    """Work through a plan; return the exit code: 0, 1 if a cell failed, 130 if interrupted."""
+    console = terminal(stderr=True)
+    if not plan.cells:
+        why = "; ".join(list(reasons(plan))[:3])
+        raise UsageError(f"no cell is left to run: {why}")
+    if plan.pruned and not request.quiet:
+        for reason, count in list(reasons(plan).items())[:MOST_SHOWN]:
+            console.print(f"pruned {count}: {reason}", highlight=False, markup=False)
+    remember(plan, request.runs)
+    left = len(plan.cells) - len(plan.done(request.runs))
+    if left == 0 and not request.force:
+        if not request.quiet:
+            print_results(plan, request.runs)
+            print(f"{len(plan.cells)} cells done")
+        return 0
+    try:
+        outcome = _work(plan, request, console)
+    except KeyboardInterrupt:
+        return _interrupted(plan, request, console)
+    return _close(plan, request, outcome, console)
+
+
+def _work(plan: Plan, request: Request, console: Console) -> Outcome:
+    with _waiting(console, request, "loading torch and timm …"):
+        from bench.device import choose_device
+        from bench.execution.artifacts import Artifacts
+        from bench.execution.local import Options, run_plan
+        from bench.stages.context import Context
+
+        device = choose_device(request.device)
+    options = Options(request.runs, force=request.force, keep_going=request.keep_going)
+    with running(plan, request.runs), _progress(plan, request, console) as progress:
+        context = Context(Artifacts(request.runs), request.data, device, progress)
+        return run_plan(plan, context, options)
+
+
+def _close(plan: Plan, request: Request, outcome: Outcome, console: Console) -> int:
+    done = outcome.finished + outcome.already_done
+    if done and not request.quiet:
+        print_results(plan, request.runs)
+    untried = len(plan.cells) - done - len(outcome.failed)
+    if not request.quiet or outcome.failed:
+        parts = [f"{done} cells done"]
+        parts += [f"{len(outcome.failed)} failed"] if outcome.failed else []
+        parts += [f"{untried} not tried"] if untried else []
+        print(", ".join(parts))
+    if not outcome.failed:
+        return 0
+    messages: dict[str, list[str]] = {}
+    for label, message in outcome.failed.items():
+        messages.setdefault(message, []).append(label)
+    for message, labels in messages.items():
+        text = f"failed: {labels[0]}" + (f" and {len(labels) - 1} more" if labels[1:] else "")
+        console.print(f"{text}: {message}", highlight=False, markup=False, soft_wrap=True)
+    more = f"tracebacks are in {request.runs / 'failures'}; bench status shows every cell"
+    console.print(more, highlight=False, markup=False, soft_wrap=True)
+    return WorkError.exit_code
+
+
+def _interrupted(plan: Plan, request: Request, console: Console) -> int:
+    done = len(plan.done(request.runs))
+    again = shlex.join(["bench", *sys.argv[1:]])
+    console.print(
+        f"\ninterrupted: {done} of {len(plan.cells)} cells done; go on with\n  {again}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+    return INTERRUPTED
+
+
+def print_results(plan: Plan, runs: Path) -> None:
+    """Print the table of a plan's finished cells."""
+    from results.render import as_rich
+
+    frame = load(runs)
+    order = {cell.key: place for place, cell in enumerate(plan.cells)}
+    mine = frame[frame["key"].isin(order)]
+    mine = mine.assign(finished=mine["key"].map(order))
+    terminal().print(as_rich(make_table(mine)))
+
+
+@contextmanager
+def _progress(plan: Plan, request: Request, console: Console) -> Iterator[Progress]:
+    if request.quiet:
+        yield Silent()
+    elif console.is_terminal:
+        with Live(console, len(plan.cells)) as live:
+            yield live
+    else:
+        yield Lines(lambda line: print(line, file=sys.stderr, flush=True), len(plan.cells))
+
+
+@contextmanager
+def _waiting(console: Console, request: Request, text: str) -> Iterator[None]:
+    if request.quiet or not console.is_terminal:
+        yield
+    else:
+        with console.status(text):
+            yield

@@ -1,0 +1,144 @@
+"""bench list and bench status, as tables in the terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from registry.axes import AXES
+from registry.backbones import BACKBONES
+from registry.losses import LOSSES
+from registry.poolings import POOLINGS
+from registry.presets import PRESETS
+from registry.projections import PROJECTIONS
+from registry.recipes import RECIPES
+from registry.datasets import DATASETS, GROUPS
+from registry.errors import UsageError
+from registry.table import unknown
+from registry.weights import KINDS
+
+
+def show_axes() -> None:
+    """Print every axis with its meaning and known values, then the presets."""
+    _print(
+        ["axis", "meaning", "values"],
+        [[axis.name, axis.meaning, ", ".join(axis.known)] for axis in AXES.values()],
+    )
+    _print(
+        ["preset", "meaning", "matrix"],
+        [[row.name, row.meaning, " ".join(row.matrix)] for row in PRESETS.values()],
+    )
+
+
+def show_axis(name: str) -> None:
+    """Print the rows of one axis; raises UsageError for an unknown one."""
+    if name == "preset":
+        rows = [[row.name, row.meaning, " ".join(row.matrix)] for row in PRESETS.values()]
+        return _print(["preset", "meaning", "matrix"], rows)
+    if name not in AXES:
+        raise UsageError(unknown("axis", name, [*AXES, "preset"]))
+    headers, rows = _FACTS[name]() if name in _FACTS else _values(name)
+    _print(headers, rows)
+    return None
+
+
+def _values(name: str) -> tuple[list[str], list[list[str]]]:
+    axis = AXES[name]
+    return [name, "meaning"], [[value, axis.meaning] for value in axis.known]
+
+
+def _backbones() -> tuple[list[str], list[list[str]]]:
+    headers = ["backbone", "family", "params (M)", "GMACs", "at", "width", "stride", "pooling"]
+    rows = [
+        [
+            row.name,
+            row.family,
+            f"{row.mparams:.1f}",
+            f"{row.gmacs:.2f}",
+            str(row.input_size),
+            str(row.width),
+            str(row.stride),
+            row.pooling,
+            row.licence,
+            row.timm,
+        ]
+        for row in BACKBONES.values()
+    ]
+    return [*headers, "licence", "timm"], rows
+
+
+def _datasets() -> tuple[list[str], list[list[str]]]:
+    rows = [
+        [
+            row.name,
+            row.title,
+            str(row.train_images),
+            str(row.evaluated_images),
+            "R@" + ",".join(map(str, row.ks)) if row.ks else "mAP E/M/H",
+            row.transform,
+        ]
+        for row in DATASETS.values()
+    ]
+    rows += [[name, f"all of {', '.join(names)}", "", "", "", ""] for name, names in GROUPS.items()]
+    rows.append(
+        ["folder:PATH", "your images, a sub-folder per class", "", "", "R@K", "short_center"]
+    )
+    return ["dataset", "title", "train", "evaluated", "measure", "transform"], rows
+
+
+def _losses() -> tuple[list[str], list[list[str]]]:
+    rows = [
+        [
+            row.name,
+            row.meaning,
+            ", ".join(f"{name}={value:g}" for name, value in row.parameters),
+            row.source,
+        ]
+        for row in LOSSES.values()
+    ]
+    return ["loss", "meaning", "parameters", "source"], rows
+
+
+def _poolings() -> tuple[list[str], list[list[str]]]:
+    rows = [[row.name, row.meaning, str(row.needs_prefix or "")] for row in POOLINGS.values()]
+    return ["pooling", "meaning", "prefix tokens needed"], rows
+
+
+def _meanings(name: str, meanings: Iterable[tuple[str, str]]) -> tuple[list[str], list[list[str]]]:
+    return [name, "meaning"], [list(pair) for pair in meanings]
+
+
+_FACTS = {
+    "backbone": _backbones,
+    "dataset": _datasets,
+    "loss": _losses,
+    "pooling": _poolings,
+    "projection": lambda: _meanings(
+        "projection", ((row.name, row.meaning) for row in PROJECTIONS.values())
+    ),
+    "recipe": lambda: _meanings("recipe", ((row.name, row.meaning) for row in RECIPES.values())),
+    "weights": lambda: _meanings("weights", KINDS.items()),
+}
+
+
+def show_states(states: Sequence[tuple[str, str, str, str]], runs: Path) -> None:
+    """Print every cell's state, then how many there are of each."""
+    if not states:
+        raise UsageError(f"no cell was ever asked for in {runs}: bench run, or another --runs")
+    _print(["cell", "state", ""], [[label, state, detail] for _, label, state, detail in states])
+    counts = Counter(state for _, _, state, _ in states)
+    Console().print(", ".join(f"{count} {state}" for state, count in counts.items()))
+
+
+def _print(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for header in headers:
+        table.add_column(header, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)

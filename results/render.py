@@ -1,0 +1,98 @@
+"""Rendering: a Table as text for people and papers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from results.store import ResultsError
+from results.tables import Table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console, RenderableType
+
+FORMATS = ("rich", "markdown", "latex", "csv")
+
+
+def as_text(table: Table, form: str) -> str:
+    """Render as markdown, latex (booktabs) or csv (unrounded)."""
+    from tabulate import tabulate
+
+    if form == "csv":
+        text: str = table.numbers.to_csv(index=False)
+        return text
+    style = {"markdown": "github", "latex": "latex_booktabs"}[form]
+    align = [
+        "left" if not _numeric(column) else "right" for column in zip(*table.body, strict=True)
+    ]
+    body = tabulate(
+        table.body, headers=table.headers, tablefmt=style, colalign=align, disable_numparse=True
+    )
+    notes = table.notes
+    if form == "latex":
+        return body + "\n" + "\n".join(f"% {note}" for note in notes) + "\n"
+    return body + "\n\n" + "\n".join(f"{_escaped(note)}  " for note in notes) + "\n"
+
+
+def as_rich(table: Table) -> RenderableType:
+    """Render for a terminal: headers over several lines, so that many columns fit."""
+    from rich import box
+    from rich.console import Group
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for header, column in zip(table.headers, zip(*table.body, strict=True), strict=True):
+        numeric = _numeric(column)
+        grid.add_column(
+            Text(header.replace(" ", "\n")),
+            justify="right" if numeric else "left",
+            no_wrap=numeric,
+            vertical="bottom",
+        )
+    for row in table.body:
+        grid.add_row(*(Text(cell) for cell in row))
+    return Group(grid, *(Text(note, style="dim") for note in table.notes))
+
+
+def _numeric(column: tuple[str, ...]) -> bool:
+    return all(cell[:1].isdigit() or cell in ("--", "-") for cell in column)
+
+
+def _escaped(note: str) -> str:
+    return "\\" + note if note[:1] in "*+#" else note
+
+
+def terminal(*, stderr: bool = False) -> Console:
+    """A console that does not squeeze tables when its output goes to a file or a pipe."""
+    from rich.console import Console
+
+    console = Console(stderr=stderr)
+    return console if console.is_terminal else Console(stderr=stderr, width=160)
+
+
+def write_table(table: Table, form: str, output: Path | None) -> None:
+    """Print a table, or write it to a file in one step."""
+    if form == "rich" and output is None:
+        terminal().print(as_rich(table))
+        return
+    text = _rich_text(table) if form == "rich" else as_text(table, form)
+    if output is None:
+        print(text, end="")
+        return
+    try:
+        unfinished = output.with_name(f".{output.name}.unfinished")
+        unfinished.write_text(text)
+        unfinished.replace(output)
+    except OSError as error:
+        raise ResultsError(f"cannot write {output}: {error.strerror or error}") from error
+
+
+def _rich_text(table: Table) -> str:
+    from rich.console import Console
+
+    console = Console(width=160, force_terminal=False)
+    with console.capture() as capture:
+        console.print(as_rich(table))
+    return capture.get()

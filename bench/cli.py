@@ -9,10 +9,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bench import completion
+
+if TYPE_CHECKING:
+    from registry.errors import BenchError
+    from results.store import ResultsError
 
 RUNS = click.option(
     "--runs",
@@ -34,9 +39,9 @@ AXIS_WORDS = click.argument("words", nargs=-1, shell_complete=completion.axis_wo
 class Failure(click.ClickException):
     """An error with its own exit code: 2 for a wrong request, 1 for failed work."""
 
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
+    def __init__(self, error: BenchError | ResultsError) -> None:
+        super().__init__(str(error))
+        vars(self)["exit_code"] = error.exit_code
 
 
 @contextmanager
@@ -48,7 +53,7 @@ def user_errors() -> Iterator[None]:
     try:
         yield
     except (BenchError, ResultsError) as error:
-        raise Failure(str(error), error.exit_code) from error
+        raise Failure(error) from error
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -77,7 +82,7 @@ def main() -> None:
 @click.option("--quiet", is_flag=True, help="No progress, no table.")
 def run(  # noqa: PLR0913 - one parameter per option
     words: tuple[str, ...],
-    matrix: bool,  # noqa: ARG001 - the axes are the words, with or without it
+    matrix: bool,
     preset: str | None,
     exclude: tuple[str, ...],
     dry_run: bool,
@@ -146,9 +151,7 @@ def status(runs: Path) -> None:
 @click.option("--cols", default="dataset", metavar="AXIS,…", help="Axes of the columns.")
 @click.option("--metric", default="", metavar="NAME,…", help="r@1, map@r, map_hard, mp@10_medium …")
 @click.option("-o", "output", type=click.Path(path_type=Path, dir_okay=False), help="Write here.")
-def report(  # noqa: PLR0913 - one parameter per option
-    runs: Path, form: str, rows: str, cols: str, metric: str, output: Path | None
-) -> None:
+def report(runs: Path, form: str, rows: str, cols: str, metric: str, output: Path | None) -> None:
     """Print the finished cells as a table: for the terminal, GitHub, a paper or a spreadsheet."""
     import results
     from results.render import write_table

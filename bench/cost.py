@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -35,7 +35,7 @@ def cost_of(descriptors: Descriptors) -> dict[str, float]:
     }
 
 
-@lru_cache(maxsize=None)
+@cache
 def _network_cost(model: Model, pooling: str) -> tuple[int, float]:
     row = backbone_row(model.backbone)
     with torch.device("meta"):

@@ -4,7 +4,7 @@
                               Fit -------^
 
 Equal stages are one stage: cells that differ only in what comes later share what comes before.
-Device, workers and paths are no part of a key; rows, weights, images, recipes and code versions are.
+Device, workers and paths are no part of a key; rows, weights, images, recipes and versions are.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from bench.job import Job
@@ -143,7 +143,7 @@ def source_row(name: str) -> Dataset:
     return training_row(name, name)
 
 
-@lru_cache(maxsize=None)
+@cache
 def key_of(stage: Stage) -> str:
     """Hash everything that determines a stage's result into 16 hexadecimal digits."""
     return digest(spec_of(stage))
@@ -236,7 +236,7 @@ def _extraction_spec(extraction: Extraction) -> dict[str, object]:
     }
 
 
-@lru_cache(maxsize=None)
+@cache
 def weights_identity(weights: str, backbone: str, seed: int | None) -> dict[str, object]:
     """What a network starts from: a pretrained tag, a seed, or the hash of a file."""
     row = backbone_row(backbone)

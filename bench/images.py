@@ -61,7 +61,8 @@ def decode(images: Images, sample: Sample, how: Preprocessing) -> Pixels:
         ) from error
     box = (images.boxes or {}).get(sample.position)
     if box is not None:
-        image = image.crop(tuple(round(edge) for edge in box))
+        left, top, right, bottom = (round(edge) for edge in box)
+        image = image.crop((left, top, right, bottom))
     rng = np.random.default_rng(sample.seed)
     return np.asarray(how.transform.apply(image, how.size, how.interpolation, rng))
 

@@ -1,7 +1,7 @@
 """Making a trained network fast without changing what it computes.
 
-Batch norms are folded into the convolutions before them and ConvNets run channels_last: twice as fast
-on a CPU (benchmarks/README.md), descriptors within 1e-5 (tests/test_inference.py).
+Batch norms are folded into the convolutions before them and ConvNets run channels_last: twice as
+fast on a CPU (benchmarks/README.md), descriptors within 1e-5 (tests/test_inference.py).
 """
 
 from __future__ import annotations

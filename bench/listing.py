@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -12,13 +12,13 @@ from rich.text import Text
 
 from registry.axes import AXES
 from registry.backbones import BACKBONES
+from registry.datasets import DATASETS, GROUPS
+from registry.errors import UsageError
 from registry.losses import LOSSES
 from registry.poolings import POOLINGS
 from registry.presets import PRESETS
 from registry.projections import PROJECTIONS
 from registry.recipes import RECIPES
-from registry.datasets import DATASETS, GROUPS
-from registry.errors import UsageError
 from registry.table import unknown
 from registry.weights import KINDS
 
@@ -113,7 +113,7 @@ def _meanings(name: str, meanings: Iterable[tuple[str, str]]) -> tuple[list[str]
     return [name, "meaning"], [list(pair) for pair in meanings]
 
 
-_FACTS = {
+_FACTS: dict[str, Callable[[], tuple[list[str], list[list[str]]]]] = {
     "backbone": _backbones,
     "dataset": _datasets,
     "loss": _losses,

@@ -35,6 +35,8 @@ class Embedder(nn.Module):
             {name: pool for name, pool in pools.items() if isinstance(pool, nn.Module)}
         )
         self.head: nn.Module = nn.Identity()
+        self.mean: Tensor
+        self.std: Tensor
         self.register_buffer("mean", torch.tensor(row.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(row.std).view(1, 3, 1, 1), persistent=False)
 
@@ -78,12 +80,13 @@ def build_embedder(model: Model, poolings: Sequence[str]) -> Embedder:
 
 def create_backbone(row: Backbone, resolution: int, **loading: Any) -> nn.Module:
     """Build the timm model without its classifier, for one resolution."""
-    size = {"img_size": resolution} if row.sized else {}
+    size: dict[str, Any] = {"img_size": resolution} if row.sized else {}
+    arguments: dict[str, Any] = dict(row.arguments)
     network: nn.Module = timm.create_model(
         row.timm if "pretrained" in loading else row.architecture,
         num_classes=0,
         **size,
-        **dict(row.arguments),
+        **arguments,
         **loading,
     )
     return network

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -16,15 +16,11 @@ Advance = Callable[[int], None]
 class Progress(Protocol):
     """Told of the stage under way and of each finished cell."""
 
-    def step(self, name: str, total: int, unit: str) -> _Step: ...
+    def step(self, name: str, total: int, unit: str) -> AbstractContextManager[Advance]:
+        """Enter a stage; what it yields is called with each number of units done."""
 
-    def cell(self, label: str, outcome: str) -> None: ...
-
-
-class _Step(Protocol):
-    def __enter__(self) -> Advance: ...
-
-    def __exit__(self, *_: object) -> None: ...
+    def cell(self, label: str, outcome: str) -> None:
+        """Note a finished cell."""
 
 
 class Silent:

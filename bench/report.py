@@ -15,7 +15,7 @@ import torch
 
 from bench.cost import cost_of
 from bench.execution.artifacts import write_json, writing
-from bench.identity import spec_of
+from bench.identity import Stage, spec_of
 from bench.plan import Planned
 from bench.protocol import compared_fields, fingerprint, protocol_card, transductive
 from bench.stages.context import Context
@@ -86,11 +86,11 @@ def marks(row: Dataset, cell: Planned, counts: dict[str, int]) -> list[str]:
     return found + (["bad images left out"] if skipped else [])
 
 
-def full_spec(cell: Planned) -> dict[str, object]:
+def full_spec(cell: Planned) -> dict[str, dict[str, object]]:
     """Every stage's specification, names resolved to what they stand for."""
     descriptors = cell.scores.descriptors
     features = descriptors.features
-    stages = {
+    stages: dict[str, Stage | None] = {
         "model": features.extraction.model,
         "extraction": features.extraction,
         "features": features,

@@ -11,17 +11,17 @@ from registry.backbones import BACKBONES
 from registry.datasets import (
     DATASETS,
     GROUPS,
+    PREFIX,
     TRAINING_SETS,
     dataset_row,
     folder_dataset,
 )
-from registry.datasets.folder import PREFIX
 from registry.errors import UsageError
 from registry.losses import LOSSES, format_loss, parse_loss
 from registry.poolings import POOLINGS
 from registry.projections import PROJECTIONS
 from registry.recipes import RECIPES
-from registry.table import Table, unknown
+from registry.table import R, Table, unknown
 from registry.timm_models import TIMM_PREFIX, backbone_row
 from registry.weights import KINDS, parse_weights
 
@@ -80,7 +80,7 @@ def _loss(item: str) -> list[str]:
     return [format_loss(*parse_loss(text)) for text in _sweep(item)]
 
 
-def _named(table: Table) -> Callable[[str], list[str]]:  # type: ignore[type-arg]
+def _named(table: Table[R]) -> Callable[[str], list[str]]:
     return lambda item: table.matching(item) if _is_glob(item) else [table[item].name]
 
 
@@ -122,7 +122,8 @@ def _range(axis: str, item: str, match: re.Match[str], *, smallest: int) -> Iter
     useless = step < 2 or first < 1 if times else step < 1
     if useless or not smallest <= first <= last <= LARGEST:
         raise UsageError(
-            f"{axis}={item} counts no values: write it upwards from {smallest}, as 32..512:x2 or 0..4"
+            f"{axis}={item} counts no values: write it upwards from {smallest}, "
+            "as 32..512:x2 or 0..4"
         )
     if not times:
         return range(first, last + 1, step)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from registry.errors import UsageError
 from registry.table import Table
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -54,7 +53,7 @@ class Backbone:
         return self.timm.partition(".")[0]
 
 
-def _deit(
+def _deit(  # noqa: PLR0913 - a row has that many facts
     name: str,
     timm: str,
     *,

@@ -12,7 +12,8 @@ class Row(Protocol):
     """Anything with a name can be a row."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What it is called on the command line."""
 
 
 R = TypeVar("R", bound=Row)

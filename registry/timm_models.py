@@ -35,15 +35,15 @@ def timm_backbone(text: str) -> Backbone:
         hint = f"; did you mean {' or '.join(TIMM_PREFIX + word for word in near)}?" if near else ""
         raise UsageError(f"timm has no model {name!r}{hint} (bench list backbone shows our rows)")
     with torch.device("meta"):
-        model = timm.create_model(name, num_classes=0)
-    config = model.pretrained_cfg
+        model: nn.Module = timm.create_model(name, num_classes=0)
+    config: Any = model.pretrained_cfg
     prefix, stride = int(getattr(model, "num_prefix_tokens", 0)), _stride(model)
     tag = config.get("tag") or ""
     return Backbone(
         name=text,
         timm=f"{config['architecture']}.{tag}" if tag else str(config["architecture"]),
         family=_family(model),
-        width=int(model.num_features),
+        width=int(str(model.num_features)),
         stride=stride,
         input_size=int(config["input_size"][-1]),
         mparams=sum(parameter.numel() for parameter in model.parameters()) / 1e6,
@@ -65,7 +65,7 @@ def _gmacs(model: nn.Module, size: tuple[int, int, int]) -> float:
 
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model.eval()(torch.zeros(1, *size, device="meta"))
-    return counter.get_total_flops() / 2e9
+    return float(counter.get_total_flops() / 2e9)
 
 
 def _family(model: nn.Module) -> Literal["vit", "conv"]:

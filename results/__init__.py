@@ -1,4 +1,4 @@
-"""What came out: reports as a DataFrame, and tables of them. Imports no bench, registry or torch."""
+"""What came out: reports as a DataFrame, and tables. Imports no bench, registry or torch."""
 
 from results.store import load
 

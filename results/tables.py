@@ -36,6 +36,8 @@ MARKS = {
     "transductive": ("*", "projection fitted on the evaluated images (transductive)"),
     "bad images left out": ("+", "unreadable images were left out; their number is in the report"),
 }
+HAVE_MARKS = ("transductive", "bad_images")
+"""Protocol fields that a mark of their own already tells."""
 OTHER_PROTOCOL = "#"
 TWINS = "twin: drawn by code, no number of the real dataset"
 
@@ -218,15 +220,17 @@ def mark_protocols(frame: pd.DataFrame) -> pd.DataFrame:
 
     Only fields of the fingerprint count: what axes vary is meant to differ.
     """
+    import pandas as pd
+
     odd: dict[Any, list[str]] = {}
     for _, group in frame.groupby("dataset", sort=False):
         usual = group["fingerprint"].value_counts().index[0]
         reference = group[group["fingerprint"] == usual].iloc[0]
         for index, row in group.iterrows():
-            odd[index] = [
-                field
-                for field in row["fingerprint_fields"]
-                if row["fingerprint"] != usual
-                and row[f"protocol.{field}"] != reference[f"protocol.{field}"]
-            ]
-    return frame.assign(odd_protocol=[odd[index] for index in frame.index])
+            odd[index] = _differing(row, reference)
+    return frame.assign(odd_protocol=pd.Series(odd, dtype=object))
+
+
+def _differing(row: pd.Series, reference: pd.Series) -> list[str]:
+    fields = [field for field in row["fingerprint_fields"] if field not in HAVE_MARKS]
+    return [f for f in fields if row[f"protocol.{f}"] != reference[f"protocol.{f}"]]

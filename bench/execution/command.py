@@ -43,7 +43,10 @@ class Request:
 def show_plan(plan: Plan, runs: Path) -> None:
     """Print cells, shared stages, what is done, what is pruned and why, time and disk."""
     console = terminal()
-    say = lambda text: console.print(text, highlight=False, markup=False)  # noqa: E731
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+
     say(summary(plan))
     for stage, (needed, left) in stages_left(plan, runs).items():
         if needed:

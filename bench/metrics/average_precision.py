@@ -33,7 +33,7 @@ def average_precision_trapezoid(ranking: Ranking) -> float:
 
     For the j-th relevant image (j = 0, 1, ...) at 0-based rank r, junk not counted:
     AP += (p0 + p1) / (2 n), p0 = j/r (1 at rank 0), p1 = (j+1)/(r+1); n relevant images
-    (revisitop, evaluate.py, compute_ap). The finite sum of textbooks and of trec_eval takes p1 only.
+    (revisitop, evaluate.py, compute_ap). The finite sum of textbooks and trec_eval takes p1 only.
     """
     n = ranking.n_positives
     total = 0.0

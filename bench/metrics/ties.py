@@ -71,7 +71,7 @@ class Group:
         if self.size == 1:
             return np.full(len(offsets), float(self.positives_before))
         share = (self.positives - 1) / (self.size - 1)
-        return self.positives_before + offsets * share
+        return self.positives_before + share * offsets.astype(np.float64)
 
 
 def ranking(similarities: Floats, relevant: Counts, excluded: Counts) -> Ranking:

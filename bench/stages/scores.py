@@ -35,10 +35,7 @@ SETUPS = ("easy", "medium", "hard")
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One setup of a dataset: which gallery images are relevant to a query, which count neither way.
-
-    Positions are into the gallery, which is a list of positions into the evaluated images.
-    """
+    """A split, and where in its gallery each evaluated image is."""
 
     split: Split
     gallery_place: Counts
@@ -152,7 +149,7 @@ def _recall_record(ranking: Ranking, ks: Sequence[int]) -> Mapping[str, float | 
 def _revisited(
     row: Dataset, evaluation: Evaluation, vectors: Vectors, advance: Advance
 ) -> tuple[pd.DataFrame, dict[str, int]]:
-    """mAP and mP@k Easy, Medium and Hard; a query with nothing to find in a setup is not counted."""
+    """mAP and mP@k Easy, Medium, Hard; a query with nothing to find in a setup is not counted."""
     split = evaluation.split
     graded = split.graded
     assert graded is not None

@@ -43,5 +43,5 @@ def load_embedder(model: Model, poolings: Sequence[str], context: Context) -> Em
 
 
 def training_log(model: Model, context: Context) -> dict[str, object]:
-    """Return what a training wrote down: losses and skipped images; empty for an untrained model."""
+    """Return what a training wrote down: losses, skipped images. Empty for an untrained model."""
     return read_json(context.artifacts.path(model) / LOG) if model.training else {}

@@ -5,6 +5,17 @@ from registry.datasets.folder import PREFIX, folder_dataset
 from registry.datasets.twins import SHARED_TRAINING_SET, TWINS
 from registry.table import Table
 
+__all__ = [
+    "DATASETS",
+    "GROUPS",
+    "PREFIX",
+    "TRAINING_SETS",
+    "Dataset",
+    "dataset_row",
+    "folder_dataset",
+    "training_row",
+]
+
 DATASETS: Table[Dataset] = Table("dataset", TWINS)
 
 TRAINING_SETS: Table[Dataset] = Table("train", [SHARED_TRAINING_SET, *TWINS])

@@ -16,8 +16,8 @@ KS = (1, 2, 4, 8)
 
 def read(root: Path) -> Split:
     """Read the lists; raises WorkError where an image has no class."""
-    paths = dict(read_lines(root / "images.txt", fields=2))
-    classes = dict(read_lines(root / "image_class_labels.txt", fields=2))
+    paths = _by_image(root / "images.txt")
+    classes = _by_image(root / "image_class_labels.txt")
     unlabelled = sorted(paths.keys() - classes.keys())
     if unlabelled:
         raise WorkError(
@@ -39,3 +39,7 @@ def read(root: Path) -> Split:
         for part in parts
     )
     return leave_one_out(train=trained, evaluated=evaluated)
+
+
+def _by_image(path: Path) -> dict[str, str]:
+    return {row[0]: row[1] for row in read_lines(path, fields=2)}

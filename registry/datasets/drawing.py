@@ -1,8 +1,8 @@
 """Pictures drawn by code: a class is a Look, an image is that look in a random Scene.
 
-A look is two saturated colours, an outline and a pattern. The scene hides it behind what a retrieval
+A look is two saturated colours, an outline and a pattern. The scene hides it behind what a
 descriptor must ignore: place, size, rotation, a grey background with clutter, uneven and strong
-light, noise. So raw pixels and random networks do badly, a trained network does well, none perfectly.
+light, noise. So raw pixels and random networks do badly, a trained one well, none perfectly.
 
 Legend: H x W pixels; x, y in [-1, 1] across the shorter side.
 """
@@ -125,7 +125,7 @@ def _grey(rng: Rng) -> Array:
 def _background(rng: Rng, x: Array, y: Array, *, clutter: int) -> Array:
     angle = rng.uniform(0, 2 * np.pi)
     blend = ((np.cos(angle) * x + np.sin(angle) * y) / 2.8 + 0.5)[..., None]
-    canvas = _grey(rng) * (1 - blend) + _grey(rng) * blend
+    canvas: Array = _grey(rng) * (1 - blend) + _grey(rng) * blend
     for _ in range(clutter):
         cx, cy, radius = rng.uniform(-1, 1), rng.uniform(-1, 1), rng.uniform(0.1, 0.35)
         disc = (x - cx) ** 2 + (y - cy) ** 2 < radius**2
@@ -146,7 +146,8 @@ def _outline(subject: Look, u: Array, v: Array) -> Mask:
         tower = np.abs(u - subject.depth) < 0.1 * subject.lobes
         return (np.abs(u) < 0.9) & (v < 0.8) & ((v > -0.2) | (tower & (v > -0.95)))
     radius, angle = np.hypot(u, v), np.arctan2(v, u)
-    return radius < 1 - subject.depth + subject.depth * np.cos(subject.lobes * angle)
+    inside: Mask = radius < 1 - subject.depth + subject.depth * np.cos(subject.lobes * angle)
+    return inside
 
 
 def _surface(subject: Look, u: Array, v: Array) -> Array:
@@ -162,12 +163,14 @@ def _surface(subject: Look, u: Array, v: Array) -> Array:
 def _occluder(rng: Rng, x: Array, y: Array) -> Mask:
     """Trees and passers-by: a half-plane that covers none to most of the object."""
     angle, reach = rng.uniform(0, 2 * np.pi), rng.uniform(0.0, 1.3)
-    return np.cos(angle) * x + np.sin(angle) * y > reach
+    hidden: Mask = np.cos(angle) * x + np.sin(angle) * y > reach
+    return hidden
 
 
 def _light(rng: Rng, x: Array, y: Array) -> Array:
     angle, gain = rng.uniform(0, 2 * np.pi), rng.uniform(0.3, 1.4)
-    return gain * (1 + 0.6 * (np.cos(angle) * x + np.sin(angle) * y))
+    light: Array = gain * (1 + 0.6 * (np.cos(angle) * x + np.sin(angle) * y))
+    return light
 
 
 def _box(inside: Mask) -> Box:

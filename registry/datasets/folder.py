@@ -65,7 +65,7 @@ def _content(split: Split) -> dict[str, str]:
 
 
 def _digest(parts: Iterable[Images]) -> str:
-    """Hash the list, the classes and the bytes of every image: an edited file is another dataset."""
+    """Hash the list, the classes and every image's bytes: an edited file is another dataset."""
     digest = hashlib.sha256()
     for images in parts:
         for path, label in zip(images.paths, images.labels, strict=True):

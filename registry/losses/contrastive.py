@@ -1,9 +1,11 @@
 """Contrastive loss with a cosine margin: eq. 1 of the paper.
 
-    L = (1/N) sum_i [ sum_{j: y_j = y_i} (1 - z_i.z_j) + sum_{j: y_j != y_i} max(0, z_i.z_j - beta) ]
+    L = (1/N) sum_i [  sum_{j: y_j  = y_i} (1 - z_i.z_j)
+                     + sum_{j: y_j != y_i} max(0, z_i.z_j - beta) ]
 
-Sums over pairs, divided by the batch size N: unlike pytorch-metric-learning's ContrastiveLoss, which
-averages the non-zero pair losses, so a weight beside it (KoLeo's lambda) is not comparable there.
+Sums over pairs, divided by the batch size N: unlike pytorch-metric-learning's ContrastiveLoss,
+which averages the non-zero pair losses, so that a weight beside it (KoLeo's lambda) is not
+comparable there.
 With a cross-batch memory (Wang et al. 2020, arXiv 1912.06798) the same sum over (batch, memory)
 pairs is added, as in the authors' code.
 """

@@ -2,8 +2,8 @@
 
     L = -(1/N) sum_i log rho_i,   rho_i = min_{j != i} ||z_i - z_j||
 
-Kozachenko-Leonenko estimate after Sablayrolles et al. 2019, arXiv 1806.03198. The paper does not say
-whether the minimum runs over the batch or over batch and memory; here it runs over the batch.
+Kozachenko-Leonenko estimate after Sablayrolles et al. 2019, arXiv 1806.03198. The paper does not
+say whether the minimum runs over the batch or over batch and memory; here it is the batch.
 """
 
 from __future__ import annotations
@@ -41,4 +41,5 @@ def koleo(descriptors: Tensor) -> Tensor:
             similarities.fill_diagonal_(-2.0)
             nearest = similarities.argmax(dim=1)
         distances = torch.linalg.vector_norm(z - z[nearest], dim=1)
-        return -(distances + EPS).log().mean()
+        entropy: Tensor = -(distances + EPS).log().mean()
+    return entropy

@@ -40,7 +40,7 @@ def pair_sum(anchors: Labelled, others: Labelled, *, beta: float) -> Tensor:
     """Sum of eq. 1's terms over anchors x others; an image is no pair with itself."""
     similarities = anchors.descriptors @ others.descriptors.T
     same_class = anchors.labels[:, None] == others.labels[None, :]
-    same_image = anchors.images[:, None] == others.images[None, :]
-    positive = (1.0 - similarities)[same_class & ~same_image].sum()
-    negative = (similarities - beta).clamp(min=0.0)[~same_class].sum()
+    pair = anchors.images[:, None] != others.images[None, :]
+    positive = (1.0 - similarities)[pair & same_class].sum()
+    negative = (similarities - beta).clamp(min=0.0)[pair & ~same_class].sum()
     return positive + negative

@@ -81,14 +81,9 @@ def build_embedder(model: Model, poolings: Sequence[str]) -> Embedder:
 def create_backbone(row: Backbone, resolution: int, **loading: Any) -> nn.Module:
     """Build the timm model without its classifier, for one resolution."""
     size: dict[str, Any] = {"img_size": resolution} if row.sized else {}
-    arguments: dict[str, Any] = dict(row.arguments)
-    network: nn.Module = timm.create_model(
-        row.timm if "pretrained" in loading else row.architecture,
-        num_classes=0,
-        **size,
-        **arguments,
-        **loading,
-    )
+    name = row.timm if "pretrained" in loading else row.architecture
+    options: dict[str, Any] = {"num_classes": 0, **size, **dict(row.arguments), **loading}
+    network: nn.Module = timm.create_model(name, **options)
     return network
 
 
@@ -110,19 +105,33 @@ def _load_backbone(row: Backbone, model: Model) -> nn.Module:
 
 
 def _from_file(row: Backbone, resolution: int, file: Path) -> nn.Module:
+    """Load a state dict strictly: timm would quietly keep random weights for missing keys.
+
+    It turns its strictness off where the classifier is not the one its configuration names, so the
+    network is built with the file's own classifier first.
+    """
     state = read_state_dict(file)
+    classes = _classes(row, state)
+    overlay = {"state_dict": state, "num_classes": classes}
     try:
-        return create_backbone(
-            row,
-            resolution,
-            pretrained=True,
-            pretrained_cfg_overlay={"state_dict": state},
+        network = create_backbone(
+            row, resolution, num_classes=classes, pretrained=True, pretrained_cfg_overlay=overlay
         )
     except (RuntimeError, KeyError, AttributeError, ValueError) as error:
         raise WorkError(
             f"the weights in {file} are not those of {row.name} ({row.architecture}): "
             f"{_misfit(row, resolution, state) or _first_line(error)}"
         ) from error
+    network.reset_classifier(0)  # type: ignore[operator]
+    return network
+
+
+def _classes(row: Backbone, state: dict[str, Tensor]) -> int:
+    """Return the number of classes of a state dict's classifier, 0 without one."""
+    names = timm.get_pretrained_cfg(row.timm).classifier
+    first = names if isinstance(names, str) else names[0]
+    weight = state.get(f"{first}.weight")
+    return 0 if weight is None else len(weight)
 
 
 def read_state_dict(file: Path) -> dict[str, Tensor]:

@@ -32,7 +32,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture
 def bench(data, tmp_path):
-    """Call the command line in this process, with the session's twins and a run folder of its own."""
+    """Call the command line in this process, with the session's twins and its own run folder."""
 
     def call(*words, runs=tmp_path / "runs", exit_code=0):
         arguments = [str(word) for word in words]

@@ -1,5 +1,7 @@
 """registry.axes: from typed items to canonical values."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,5 +86,5 @@ def test_commas_inside_parentheses_do_not_split(items):
 def test_a_geometric_range_is_what_it_says(first, more, factor):
     values = [int(value) for value in AXES["dims"].read(f"{first}..{first + more}:x{factor}")]
     assert values[0] == first
-    assert all(b == a * factor for a, b in zip(values, values[1:], strict=False))
+    assert all(b == a * factor for a, b in itertools.pairwise(values))
     assert values[-1] <= first + more < values[-1] * factor

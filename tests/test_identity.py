@@ -110,9 +110,7 @@ def test_the_bytes_of_a_weights_file_are_in_the_key(tmp_path):
 
 
 def test_cells_that_differ_late_share_what_comes_before():
-    first, second = (
-        scores_of(job(dims=dims), skip_bad_images=False) for dims in ("16", "32")
-    )
+    first, second = (scores_of(job(dims=dims), skip_bad_images=False) for dims in ("16", "32"))
     assert first.descriptors.features == second.descriptors.features
     assert first.descriptors.fit == second.descriptors.fit
     assert key_of(first) != key_of(second)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import Any
 
 from bench.identity import Extraction, Features, Stage, key_of
 from registry.errors import WorkError
+from registry.publish import publish
 
 FOLDERS = {
     "Model": "models",
@@ -50,18 +50,7 @@ class Artifacts:
         """
         final = self.path(stage)
         with writing(final):
-            final.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=final.parent))
-            try:
-                write(unfinished)
-                _flush(unfinished)
-                os.chmod(unfinished, 0o755)
-                if not final.is_dir():
-                    unfinished.rename(final)
-            except FileExistsError:
-                pass
-            finally:
-                shutil.rmtree(unfinished, ignore_errors=True)
+            publish(final, write)
         return final
 
 
@@ -99,11 +88,3 @@ def writing(path: Path) -> Iterator[None]:
         raise WorkError(
             f"cannot write {path}: {error.strerror or error}; {cure}, then run again"
         ) from error
-
-
-def _flush(folder: Path) -> None:
-    """Have the files on the disk before the folder gets its name, should the machine stop."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -24,6 +21,7 @@ from registry.datasets.synthetic import (
     write_sop,
 )
 from registry.errors import WorkError
+from registry.publish import publish
 
 MANIFEST = "manifest.json"
 DEFAULTS = {
@@ -73,7 +71,7 @@ def draw(data: Path, *, name: str, identity: dict[str, object], write: Writer) -
     root = data / "twins" / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
     if not root.is_dir():
         try:
-            _draw_once(root, write)
+            publish(root, lambda unfinished: _draw(unfinished, write))
         except OSError as error:
             raise WorkError(
                 f"cannot draw the twin {name} in {data} ({error.strerror or error}): "
@@ -83,18 +81,9 @@ def draw(data: Path, *, name: str, identity: dict[str, object], write: Writer) -
     return root
 
 
-def _draw_once(root: Path, write: Writer) -> None:
-    root.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{root.name}.", dir=root.parent))
-    try:
-        write(unfinished)
-        (unfinished / MANIFEST).write_text(json.dumps(_hashes(unfinished), indent=1))
-        os.chmod(unfinished, 0o755)
-        unfinished.rename(root)
-    except FileExistsError:  # another process drew the same twin first
-        pass
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+def _draw(root: Path, write: Writer) -> None:
+    write(root)
+    (root / MANIFEST).write_text(json.dumps(_hashes(root), indent=1))
 
 
 def _hashes(root: Path) -> dict[str, str]:

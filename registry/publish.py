@@ -1,0 +1,38 @@
+"""Publishing a folder: it appears under its name complete, or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+
+def publish(final: Path, write: Callable[[Path], None]) -> None:
+    """Have write fill an empty folder beside final, flush it, and rename it in one step.
+
+    Where another process published final meanwhile, that one stays. OSErrors pass; nothing
+    half-written is left, only a hidden folder if the machine stops.
+    """
+    final.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=final.parent))
+    try:
+        write(unfinished)
+        _flush(unfinished)
+        os.chmod(unfinished, 0o755)
+        unfinished.rename(final)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY) or not final.is_dir():
+            raise
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _flush(folder: Path) -> None:
+    """Have the files on the disk before the folder gets its name, should the machine stop."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())

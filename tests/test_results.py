@@ -1,0 +1,227 @@
+"""results: reports to a frame, a frame to tables in every format."""
+
+import csv
+import io
+import json
+import re
+import shutil
+
+import pandas as pd
+import pytest
+
+import results
+from results.render import as_text, write_table
+from results.store import DamagedReportError, ResultsError, flatten, read_reports
+from results.tables import make_table, metric_label
+
+
+def report(key="k", **changes):
+    """A report with what tables read, as a finished job writes it."""
+    content = {
+        "schema": 1,
+        "key": key,
+        "job": {
+            "dataset": "sop",
+            "train": None,
+            "backbone": "deit_s",
+            "weights": "pretrained",
+            "pooling": "cls",
+            "loss": "none",
+            "recipe": None,
+            "resolution": 224,
+            "dims": 384,
+            "projection": "none",
+            "seed": None,
+            "dataset_title": "SOP",
+        },
+        "metrics": {"r@1": 0.5284, "r@10": 0.7, "map@r": 0.25},
+        "cost": {"parameters": 21_665_664, "gmacs": 4.598, "bytes_per_image": 1536},
+        "counts": {"queries": 10},
+        "protocol": {"ties": "expected", "transductive": False, "bad_images": "none"},
+        "fingerprint": "aaaa",
+        "fingerprint_fields": ["ties", "transductive", "bad_images"],
+        "headline": ["r@1"],
+        "marks": [],
+        "environment": {"torch": "2"},
+        "finished": f"2026-01-01T00:00:{len(key):02d}",
+    }
+    for name, value in changes.items():
+        section, _, field = name.partition("__")
+        if field:
+            content[section] = {**content[section], field: value}
+        else:
+            content[section] = value
+    return content
+
+
+def frame(*reports):
+    return pd.DataFrame([flatten(one) for one in reports])
+
+
+def test_a_row_per_backbone_and_dims_with_costs_and_the_quoted_metric():
+    table = make_table(frame(report(), report("kk", job__dims=128, cost__bytes_per_image=512)))
+    assert table.headers == ["backbone", "dims", "params (M)", "GMACs", "bytes", "SOP R@1"]
+    assert table.body == [
+        ["deit_s", "384", "21.7", "4.60", "1536", "52.8"],
+        ["deit_s", "128", "21.7", "4.60", "512", "52.8"],
+    ]
+    assert table.notes[0].startswith("metrics in %; train=-, weights=pretrained")
+
+
+def test_an_axis_that_tells_reports_apart_joins_the_rows():
+    table = make_table(frame(report(), report("kk", job__pooling="avg")))
+    assert table.headers[:3] == ["backbone", "dims", "pooling"]
+
+
+def test_seeds_are_averaged_with_their_spread():
+    seeds = [
+        report("k" * n, job__seed=n, metrics={"r@1": value, "r@10": 1, "map@r": 0})
+        for n, value in ((1, 0.50), (2, 0.52))
+    ]
+    assert make_table(frame(*seeds)).body[0][-1] == "51.0 ± 1.4"
+
+
+def test_anything_else_in_one_cell_is_refused():
+    both = frame(report(), report("kk", job__loss="contrastive"))
+    with pytest.raises(ResultsError, match=r"they differ in loss .*add loss to --rows"):
+        make_table(both, rows=["backbone", "dims"])
+
+
+def test_columns_may_be_any_axes_and_metrics():
+    table = make_table(
+        frame(report(), report("kk", job__dims=128, cost__bytes_per_image=512)),
+        rows=["backbone"],
+        cols=["dataset", "dims"],
+        metrics=["r@10", "map@r"],
+    )
+    assert table.headers == [
+        "backbone",
+        "params (M)",
+        "GMACs",
+        "SOP dims=384 R@10",
+        "SOP dims=384 MAP@R",
+        "SOP dims=128 R@10",
+        "SOP dims=128 MAP@R",
+    ]
+
+
+def test_a_missing_cell_is_two_dashes():
+    other = report(
+        "kk", job__dataset="cub", job__dataset_title="CUB", job__dims=128, metrics={"r@1": 0.1}
+    )
+    table = make_table(frame(report(), other))
+    assert [row[-2:] for row in table.body] == [["52.8", "--"], ["--", "10.0"]]
+
+
+def test_marks_are_explained():
+    marked = report("kk", job__dims=64, marks=["twin", "transductive", "bad images left out"])
+    table = make_table(frame(report(), marked))
+    assert table.body[1][-1] == "52.8*+"
+    text = "\n".join(table.notes)
+    assert "* projection fitted on the evaluated images" in text
+    assert "+ unreadable images were left out" in text
+    assert "twin: drawn by code" in text
+
+
+def test_another_protocol_in_a_column_is_marked_and_named():
+    odd = report("kkk", job__dims=64, fingerprint="bbbb", protocol__ties="optimistic")
+    table = make_table(frame(report(), report("kk", job__dims=128), odd))
+    assert [row[-1] for row in table.body] == ["52.8", "52.8", "52.8#"]
+    assert "they differ in ties" in table.notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"rows": ["bakbone"]}, "unknown axis 'bakbone'"),
+        ({"metrics": ["r@3"]}, r"no report has the metric 'r@3' \(known: map@r, r@1, r@10\)"),
+    ],
+)
+def test_what_is_wrong_is_said(options, message):
+    with pytest.raises(ResultsError, match=message):
+        make_table(frame(report()), **options)
+
+
+def test_no_reports_is_said(tmp_path):
+    with pytest.raises(ResultsError, match="no finished cells yet"):
+        make_table(results.load(tmp_path))
+    with pytest.raises(ResultsError, match="there is no run folder"):
+        results.load(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [("r@1", "R@1"), ("map@r", "MAP@R"), ("map_hard", "H"), ("mp@10_medium", "mP@10 M")],
+)
+def test_metrics_have_the_fields_names(name, label):
+    assert metric_label(name) == label
+
+
+TABLE = make_table(frame(report(), report("kk", job__dims=64, marks=["transductive"])))
+
+
+def test_markdown():
+    lines = as_text(TABLE, "markdown").splitlines()
+    assert re.fullmatch(r"\| backbone +\| +dims \|.*SOP R@1 \|", lines[0])
+    assert re.fullmatch(r"\|:?-+:?\|.*", lines[1])
+    assert lines[3].endswith("52.8* |")
+    assert lines[-1].startswith("\\* projection fitted")  # no list item in markdown
+
+
+def test_latex_is_booktabs_and_escaped():
+    text = as_text(TABLE, "latex")
+    for part in (r"\toprule", r"\midrule", r"\bottomrule", r"deit\_s", "% metrics in %"):
+        assert part in text
+    rows = [line for line in text.splitlines() if line.endswith(r"\\")]
+    assert len({line.count("&") for line in rows}) == 1
+
+
+def test_csv_is_unrounded():
+    rows = list(csv.DictReader(io.StringIO(as_text(TABLE, "csv"))))
+    assert float(rows[0]["SOP R@1"]) == pytest.approx(52.84)
+
+
+@pytest.mark.parametrize("form", ["rich", "markdown", "latex", "csv"])
+def test_every_format_goes_to_a_file(tmp_path, form, capsys):
+    write_table(TABLE, form, tmp_path / "table.txt")
+    assert "52.8" in (tmp_path / "table.txt").read_text()
+    assert capsys.readouterr().out == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["table.txt"]
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path):
+    with pytest.raises(ResultsError, match=r"cannot write .*nowhere"):
+        write_table(TABLE, "csv", tmp_path / "nowhere" / "table.csv")
+
+
+def test_the_smoke_runs_frame_is_tidy(smoke):
+    loaded = results.load(smoke)
+    assert len(loaded) == 20
+    assert set(loaded["backbone"]) == {"tiny_vit", "tiny_conv"}
+    assert loaded["r@1"].dropna().between(0, 1).all()
+    assert (loaded["dims"] == loaded["dims_measured"]).all()
+    assert (loaded["bytes_per_image"] == 4 * loaded["dims"]).all()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda text: text[:100], "cannot read the report"),
+        (lambda text: text.replace('"schema": 1', '"schema": 99'), "has schema 99"),
+    ],
+)
+def test_a_damaged_report_is_named(smoke, tmp_path, damage, message):
+    shutil.copytree(smoke / "reports", tmp_path / "reports")
+    victim = next((tmp_path / "reports").glob("*.json"))
+    victim.write_text(damage(victim.read_text()))
+    with pytest.raises(DamagedReportError, match=message):
+        list(read_reports(tmp_path))
+
+
+def test_reports_say_everything(smoke):
+    one = next(read_reports(smoke))
+    assert set(one["spec"]) >= {"model", "extraction", "features", "descriptors", "scores"}
+    assert one["protocol"]["self_match"]
+    assert one["environment"]["torch"]
+    assert "twin" in one["marks"]
+    assert json.dumps(one["spec"]).count(str(smoke)) == 0

@@ -128,8 +128,8 @@ def _from_file(row: Backbone, resolution: int, file: Path) -> nn.Module:
 
 def _classes(row: Backbone, state: dict[str, Tensor]) -> int:
     """Return the number of classes of a state dict's classifier, 0 without one."""
-    names = timm.get_pretrained_cfg(row.timm).classifier
-    first = names if isinstance(names, str) else names[0]
+    names: Any = getattr(timm.get_pretrained_cfg(row.timm), "classifier", None)
+    first = names[0] if isinstance(names, tuple) else names
     weight = state.get(f"{first}.weight")
     return 0 if weight is None else len(weight)
 

@@ -135,3 +135,13 @@ def test_unreachable_pretrained_weights_name_the_fix(monkeypatch):
     ) as caught:
         embedder("deit_s", ["cls"], "pretrained")
     assert "and more" not in str(caught.value)
+
+
+@torch.inference_mode()
+def test_a_distilled_file_with_both_its_classifiers_fits(tmp_path):
+    network = timm.create_model("deit_tiny_distilled_patch16_224", img_size=64)
+    torch.save(network.state_dict(), tmp_path / "w.pth")
+    model = embedder("deit_ti_distilled", ["cls"], f"file:{tmp_path / 'w.pth'}")
+    images = pixels()
+    tokens = network.eval().forward_features(normalised(model, images))
+    torch.testing.assert_close(model(images)["cls"], tokens[:, 0], rtol=1e-4, atol=1e-5)

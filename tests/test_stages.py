@@ -158,7 +158,7 @@ def test_revisited_equals_its_reference_on_the_true_ground_truth(shared, name):
 
 def revisitop(split, vectors):
     """Mean of each metric over the queries with something to find."""
-    sums: dict[str, list[float]] = {}
+    sums = {}
     exact = vectors.astype(np.float64)
     for query in split.queries:
         truth = split.graded[int(query)]

@@ -1,6 +1,6 @@
 """How much faster a ConvNet runs folded and channels_last than as timm builds it.
 
-Both are timed in turns within one run, so that a noisy machine slows both; the ratio is what counts.
+Both are timed in turns within one run, so that a noisy machine slows both; the ratio counts.
 python benchmarks/inference.py [BACKBONE [RESOLUTION]]
 """
 

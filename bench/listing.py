@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -21,6 +20,10 @@ from registry.projections import PROJECTIONS
 from registry.recipes import RECIPES
 from registry.table import unknown
 from registry.weights import KINDS
+from results.render import terminal
+
+SHORT = 24
+"""Columns whose cells are no longer are never wrapped."""
 
 
 def show_axes() -> None:
@@ -132,13 +135,14 @@ def show_states(states: Sequence[tuple[str, str, str, str]], runs: Path) -> None
         raise UsageError(f"no cell was ever asked for in {runs}: bench run, or another --runs")
     _print(["cell", "state", ""], [[label, state, detail] for _, label, state, detail in states])
     counts = Counter(state for _, _, state, _ in states)
-    Console().print(", ".join(f"{count} {state}" for state, count in counts.items()))
+    terminal().print(", ".join(f"{count} {state}" for state, count in counts.items()))
 
 
 def _print(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for header in headers:
-        table.add_column(header, overflow="fold")
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for header, column in zip(headers, zip(*rows, strict=True), strict=True):
+        short = max(map(len, column)) <= SHORT
+        table.add_column(header, overflow="fold", no_wrap=short)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
+    terminal().print(table)

@@ -99,7 +99,8 @@ class Live:
             nonlocal done
             done += n
             rate = done / max(time.monotonic() - started, 1e-9)
-            self.bars.update(task, advance=n, rate=f"{rate:.0f} {unit}/s")
+            shown = f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}"
+            self.bars.update(task, advance=n, rate=f"{shown} {unit}/s")
 
         try:
             yield advance

@@ -19,6 +19,8 @@ from registry.datasets.drawing import Kind, Look, Picture, look, picture
 SIDE = 73
 """Pixels of a category image: a 64 crop's short side (64 x 256/224), so nothing is resampled."""
 LANDMARK_SIZE = (96, 72)
+Writer = Callable[[Path], None]
+"""Fills an empty folder."""
 EASY, HARD = 0.22, 0.08
 """Visible shares from which a view of the same landmark is easy, or hard; below it is junk."""
 
@@ -33,6 +35,14 @@ class CategoryTwin:
     test_classes: int
     images_per_class: int
 
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Training and evaluated images."""
+        return (
+            self.train_classes * self.images_per_class,
+            self.test_classes * self.images_per_class,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class LandmarkTwin:
@@ -45,6 +55,12 @@ class LandmarkTwin:
     views: int
     """Gallery images per landmark: easy, hard and junk as they fall."""
     distractors: int
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Training and evaluated images."""
+        views = self.views + self.queries_per_landmark
+        return 0, self.landmarks * views + self.distractors
 
 
 def class_look(twin: CategoryTwin | LandmarkTwin, index: int) -> Look:
@@ -191,6 +207,3 @@ def write_mixture(root: Path, twins: tuple[CategoryTwin, ...]) -> None:
 def _write_lines(path: Path, lines: list[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines) + "\n")
-
-
-Writer = Callable[[Path], None]

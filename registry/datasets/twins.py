@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 from registry.datasets import cub, drawing, folder_layout, inshop, revisited, sop
 from registry.datasets.dataset import Dataset
+from registry.datasets.split import Split
 from registry.datasets.synthetic import (
     CategoryTwin,
     LandmarkTwin,
@@ -106,91 +108,96 @@ def _verify(root: Path) -> None:
         )
 
 
-def _category(name: str, title: str, twin: CategoryTwin) -> Dataset:
-    parser, writer = {
-        "twin-sop": (sop, write_sop),
-        "twin-cub": (cub, write_cub),
-        "twin-inshop": (inshop, write_inshop),
-    }[name]
+def _twin(  # noqa: PLR0913 - what a row of a twin says
+    *,
+    name: str,
+    title: str,
+    spec: CategoryTwin | LandmarkTwin | tuple[CategoryTwin, ...],
+    write: Writer,
+    read: Callable[[Path], Split],
+    transform: str,
+    counts: tuple[int, int],
+    ks: tuple[int, ...] = (),
+) -> Dataset:
+    """Make a row; counts are of training and of evaluated images."""
+    parts = spec if isinstance(spec, tuple) else (spec,)
     identity: dict[str, object] = {
         "twin": name,
-        "spec": asdict(twin),
+        "spec": [asdict(part) for part in parts],
         "drawing": drawing.VERSION,
     }
     return Dataset(
         name=name,
         title=title,
-        measure="recall",
-        ks=parser.KS,
-        transform="short_center",
-        prepare=partial(draw, name=name, identity=identity, write=lambda root: writer(root, twin)),
-        read=parser.read,
+        measure="revisited" if isinstance(spec, LandmarkTwin) else "recall",
+        ks=ks,
+        transform=transform,
+        prepare=partial(draw, name=name, identity=identity, write=write),
+        read=read,
         identity=identity,
-        train_images=twin.train_classes * twin.images_per_class,
-        evaluated_images=twin.test_classes * twin.images_per_class,
-        is_twin=True,
-        defaults=DEFAULTS,
-    )
-
-
-def _landmarks(name: str, title: str, twin: LandmarkTwin) -> Dataset:
-    identity: dict[str, object] = {
-        "twin": name,
-        "spec": asdict(twin),
-        "drawing": drawing.VERSION,
-    }
-    return Dataset(
-        name=name,
-        title=title,
-        measure="revisited",
-        transform="square",
-        prepare=partial(
-            draw,
-            name=name,
-            identity=identity,
-            write=lambda root: write_revisited(root, twin),
-        ),
-        read=partial(revisited.read, name=twin.name),
-        identity=identity,
-        train_images=0,
-        evaluated_images=twin.landmarks * (twin.views + twin.queries_per_landmark)
-        + twin.distractors,
-        is_twin=True,
-        defaults=DEFAULTS,
-    )
-
-
-def _shared() -> Dataset:
-    identity: dict[str, object] = {
-        "twin": "twins",
-        "spec": [asdict(twin) for twin in SHARED],
-        "drawing": drawing.VERSION,
-    }
-    return Dataset(
-        name="twins",
-        title="twins' shared training set",
-        measure="recall",
-        transform="short_center",
-        prepare=partial(
-            draw,
-            name="train",
-            identity=identity,
-            write=lambda root: write_mixture(root, SHARED),
-        ),
-        read=folder_layout.read_training,
-        identity=identity,
-        train_images=sum(twin.train_classes * twin.images_per_class for twin in SHARED),
-        evaluated_images=0,
+        train_images=counts[0],
+        evaluated_images=counts[1],
         is_twin=True,
         defaults=DEFAULTS,
     )
 
 
 TWINS: tuple[Dataset, ...] = (
-    _category("twin-sop", "SOP twin", SOP),
-    _category("twin-cub", "CUB twin", CUB),
-    _category("twin-inshop", "In-Shop twin", INSHOP),
-    _landmarks("twin-roxford", "ROxford twin", ROXFORD),
-    _landmarks("twin-rparis", "RParis twin", RPARIS),
+    _twin(
+        name="twin-sop",
+        title="SOP twin",
+        spec=SOP,
+        write=lambda root: write_sop(root, SOP),
+        read=sop.read,
+        transform="short_center",
+        counts=SOP.counts,
+        ks=sop.KS,
+    ),
+    _twin(
+        name="twin-cub",
+        title="CUB twin",
+        spec=CUB,
+        write=lambda root: write_cub(root, CUB),
+        read=cub.read,
+        transform="short_center",
+        counts=CUB.counts,
+        ks=cub.KS,
+    ),
+    _twin(
+        name="twin-inshop",
+        title="In-Shop twin",
+        spec=INSHOP,
+        write=lambda root: write_inshop(root, INSHOP),
+        read=inshop.read,
+        transform="short_center",
+        counts=INSHOP.counts,
+        ks=inshop.KS,
+    ),
+    _twin(
+        name="twin-roxford",
+        title="ROxford twin",
+        spec=ROXFORD,
+        write=lambda root: write_revisited(root, ROXFORD),
+        read=partial(revisited.read, name=ROXFORD.name),
+        transform="square",
+        counts=ROXFORD.counts,
+    ),
+    _twin(
+        name="twin-rparis",
+        title="RParis twin",
+        spec=RPARIS,
+        write=lambda root: write_revisited(root, RPARIS),
+        read=partial(revisited.read, name=RPARIS.name),
+        transform="square",
+        counts=RPARIS.counts,
+    ),
 )
-SHARED_TRAINING_SET: Dataset = _shared()
+SHARED_TRAINING_SET: Dataset = _twin(
+    name="twins",
+    title="twins' shared training set",
+    spec=SHARED,
+    write=lambda root: write_mixture(root, SHARED),
+    read=folder_layout.read_training,
+    transform="short_center",
+    counts=(sum(part.counts[0] for part in SHARED), 0),
+)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from bench.execution.artifacts import read_json, write_json
 from bench.identity import digest
@@ -24,6 +25,7 @@ def remember(plan: Plan, runs: Path) -> None:
 @contextmanager
 def running(plan: Plan, runs: Path) -> Iterator[None]:
     """Be visible to status while working."""
+    _forget_the_dead(runs)
     mark = runs / "running" / f"{socket.gethostname()}-{os.getpid()}.json"
     cells = sorted(cell.key for cell in plan.cells)
     since = datetime.now(UTC).isoformat(timespec="seconds")
@@ -54,11 +56,21 @@ def states(runs: Path) -> Iterator[tuple[str, str, str, str]]:
             yield key, label, "missing", ""
 
 
+def _forget_the_dead(runs: Path) -> None:
+    for path in (runs / "running").glob("*.json"):
+        if not _still_there(read_json(path)):
+            path.unlink(missing_ok=True)
+
+
+def _still_there(mark: dict[str, Any]) -> bool:
+    """Whether a run's process lives; that of another host is taken at its word."""
+    return mark["host"] != socket.gethostname() or _alive(mark["pid"])
+
+
 def _at_work(runs: Path) -> Iterator[tuple[str, str]]:
     for path in (runs / "running").glob("*.json"):
         mark = read_json(path)
-        here = mark["host"] == socket.gethostname()
-        if not here or _alive(mark["pid"]):
+        if _still_there(mark):
             text = f"by process {mark['pid']} on {mark['host']} since {mark['since']}"
             yield from ((key, text) for key in mark["cells"])
 

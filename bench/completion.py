@@ -50,8 +50,14 @@ def axes(
     return [CompletionItem(name) for name in AXES if name.startswith(incomplete)]
 
 
+NO_SPACE = "    [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace\n\n    return 0"
+"""After 'dims=' the value follows at once."""
+
+
 class EqualsBash(BashComplete):
     """Bash breaks words at '=': glue axis, '=' and value, and answer with what follows '='."""
+
+    source_template = BashComplete.source_template.replace("    return 0", NO_SPACE)
 
     def get_completion_args(self) -> tuple[list[str], str]:
         """Return the finished words and the one under the cursor, glued."""

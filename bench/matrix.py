@@ -51,11 +51,19 @@ def read_matrix(words: Sequence[str], *, preset: str | None, exclude: Sequence[s
     return Matrix(axes=axes, exclude=tuple(_rule(text) for text in rules))
 
 
-def excluded_by(cell: Cell, matrix: Matrix) -> str | None:
-    """Return the first rule all of whose axes match the cell, as text."""
+def excluded_by(cell: Cell, resolved: Mapping[str, object], matrix: Matrix) -> str | None:
+    """Return the first rule all of whose axes match the cell, as text.
+
+    A value matches as typed or as resolved: dims=384 drops dims=native of a network that wide,
+    pooling=gem what has it by default.
+    """
     for rule in matrix.exclude:
         if all(
-            axis in cell and any(matches(axis, item, cell[axis]) for item in items)
+            any(
+                matches(axis, item, str(value))
+                for item in items
+                for value in {cell.get(axis), resolved.get(axis)} - {None}
+            )
             for axis, items in rule.items()
         ):
             return " ".join(f"{axis}={','.join(items)}" for axis, items in rule.items())

@@ -75,8 +75,11 @@ def make_plan(matrix: Matrix, *, skip_bad_images: bool) -> Plan:
     duplicates = 0
     for cell in matrix.cells():
         text = " ".join(f"{axis}={value}" for axis, value in cell.items())
-        rule = excluded_by(cell, matrix) if matrix.exclude else None
-        resolved = Pruned(f"--exclude {rule}") if rule else resolve(cell)
+        resolved = resolve(cell)
+        values = resolved.values() if isinstance(resolved, Job) else {}
+        rule = excluded_by(cell, values, matrix)
+        if rule:
+            resolved = Pruned(f"--exclude {rule}")
         if isinstance(resolved, Pruned):
             pruned.append((text, resolved.reason))
             continue

@@ -52,9 +52,9 @@ def test_the_command_line_replaces_the_presets_axis():
 
 def test_exclude_drops_cells_that_match_all_its_axes():
     matrix = read("backbone=deit_s,resnet50", "dims=64,128", exclude=["backbone=res* dims=128"])
-    dropped = [cell for cell in matrix.cells() if excluded_by(cell, matrix)]
+    dropped = [cell for cell in matrix.cells() if excluded_by(cell, {}, matrix)]
     assert {(cell["backbone"], cell["dims"]) for cell in dropped} == {("resnet50", "128")}
-    assert excluded_by(dropped[0], matrix) == "backbone=res* dims=128"
+    assert excluded_by(dropped[0], {}, matrix) == "backbone=res* dims=128"
 
 
 @pytest.mark.parametrize(

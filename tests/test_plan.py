@@ -29,6 +29,15 @@ def test_pruned_cells_carry_their_reason():
     }
 
 
+def test_exclude_knows_defaults_and_resolved_values():
+    words = ("backbone=deit_s,resnet50", "dims=128,native", "dataset=twin-sop")
+    kept = plan(*words, exclude=["pooling=gem dims=128", "dims=384"]).cells
+    assert [(cell.job.backbone, cell.job.dims) for cell in kept] == [
+        ("deit_s", 128),
+        ("resnet50", 2048),
+    ]
+
+
 def test_cells_that_are_the_same_are_counted(photos):
     made = plan(f"dataset=folder:{photos}", "backbone=deit_ti", "seed=0,1,2")
     assert (len(made.cells), made.duplicates) == (1, 2)

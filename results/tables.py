@@ -123,7 +123,7 @@ def _row_axes(frame: pd.DataFrame, cols: Sequence[str]) -> list[str]:
         if axis in axes or axis in cols or axis == "seed":
             continue
         groups = frame.groupby([*axes, *cols], dropna=False)[axis]
-        if (groups.nunique(dropna=False) > 1).any():
+        if (groups.nunique() > 1).any():  # an axis that does not matter to a report tells nothing
             axes.append(axis)
     return axes
 
@@ -198,9 +198,9 @@ def _notes(
     frame: pd.DataFrame, row_axes: Sequence[str], cols: Sequence[str], used: set[str]
 ) -> list[str]:
     fixed = [
-        f"{axis}={_plain(frame[axis].iloc[0])}"
+        f"{axis}={_plain(frame[axis].dropna().iloc[0])}"
         for axis in AXES
-        if axis not in (*row_axes, *cols) and frame[axis].nunique(dropna=False) == 1
+        if axis not in (*row_axes, *cols) and frame[axis].nunique() == 1
     ]
     notes = ["metrics in %; " + ", ".join(fixed)] if fixed else ["metrics in %"]
     if any("twin" in marks for marks in frame["marks"]):

@@ -65,12 +65,19 @@ def test_a_row_per_backbone_and_dims_with_costs_and_the_quoted_metric():
         ["deit_s", "384", "21.7", "4.60", "1536", "52.8"],
         ["deit_s", "128", "21.7", "4.60", "512", "52.8"],
     ]
-    assert table.notes[0].startswith("metrics in %; train=-, weights=pretrained")
+    assert table.notes[0].startswith("metrics in %; weights=pretrained, pooling=cls")
 
 
 def test_an_axis_that_tells_reports_apart_joins_the_rows():
     table = make_table(frame(report(), report("kk", job__pooling="avg")))
     assert table.headers[:3] == ["backbone", "dims", "pooling"]
+
+
+def test_an_axis_that_does_not_matter_to_some_is_no_row_axis():
+    trained = report("kk", job__dims=128, job__train="own", job__projection="pca")
+    table = make_table(frame(report(), trained))
+    assert table.headers[:3] == ["backbone", "dims", "params (M)"]
+    assert "train=own" in table.notes[0]
 
 
 def test_seeds_are_averaged_with_their_spread():

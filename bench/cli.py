@@ -76,7 +76,7 @@ def main() -> None:
 @RUNS
 @DATA
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda:N.")
-@click.option("--force", is_flag=True, help="Score again and rewrite reports that are there.")
+@click.option("--force", is_flag=True, help="Compute again what is there, from the start.")
 @click.option("--keep-going/--fail-fast", default=True, show_default=True)
 @click.option("--skip-bad-images", is_flag=True, help="Leave unreadable images out, counted.")
 @click.option("--quiet", is_flag=True, help="No progress, no table.")

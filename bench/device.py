@@ -1,7 +1,8 @@
-"""The device a run uses."""
+"""The device a run uses, and how it shares the processor."""
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,15 @@ from registry.errors import UsageError
 
 if TYPE_CHECKING:
     import torch
+
+
+def share_the_cores() -> None:
+    """Let OpenMP's waiting threads sleep; to be called before torch is imported.
+
+    They spin by default: alone that gains little, and with another process on the same cores it
+    costs a multiple (benchmarks/contention.py). OMP_WAIT_POLICY, where set, is left as it is.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def choose_device(text: str) -> torch.device:

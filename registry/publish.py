@@ -10,11 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def publish(final: Path, write: Callable[[Path], None]) -> None:
+def publish(final: Path, write: Callable[[Path], None], *, replace: bool = False) -> None:
     """Have write fill an empty folder beside final, flush it, and rename it in one step.
 
-    Where another process published final meanwhile, that one stays. OSErrors pass; nothing
-    half-written is left, only a hidden folder if the machine stops.
+    Where final is there by now, that one stays, unless it is to be replaced. OSErrors pass;
+    nothing half-written is left, only a hidden folder if the machine stops.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=final.parent))
@@ -22,6 +22,8 @@ def publish(final: Path, write: Callable[[Path], None]) -> None:
         write(unfinished)
         _flush(unfinished)
         os.chmod(unfinished, 0o755)
+        if replace:
+            shutil.rmtree(final, ignore_errors=True)
         unfinished.rename(final)
     except OSError as error:
         if error.errno not in (errno.EEXIST, errno.ENOTEMPTY) or not final.is_dir():

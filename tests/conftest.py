@@ -1,6 +1,9 @@
 """Shared fixtures: tiny images and datasets, a finished smoke run, real inputs where they are."""
 
+import os
 from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported, by any test
 
 import numpy as np
 import pytest

@@ -12,6 +12,7 @@ import pytest
 
 import results
 from bench.execution.artifacts import read_json
+from bench.train.loop import train
 from results.store import failure_path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -89,11 +90,19 @@ def test_one_more_dims_costs_no_pass(bench, monkeypatch):
     assert len(results.load(bench.runs)) == 6
 
 
-def test_force_rewrites_the_reports_with_the_same_numbers(bench):
-    words = ("run", "backbone=tiny_conv", "recipe=smoke", "dataset=twin-sop")
+def test_force_computes_everything_again_to_the_same_numbers(bench, monkeypatch):
+    words = ("run", "backbone=tiny_conv", "recipe=smoke", "dataset=twin-sop", "dims=8,16")
     bench(*words)
     before = results.load(bench.runs)
+    trained = []
+
+    def counted(*arguments, **options):
+        trained.append(1)
+        return train(*arguments, **options)
+
+    monkeypatch.setattr("bench.stages.weights.train", counted)
     bench(*words, "--force")
+    assert trained == [1]
     after = results.load(bench.runs)
     assert (after["finished"] > before["finished"]).all()
     assert (after["r@1"] == before["r@1"]).all()

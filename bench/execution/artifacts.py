@@ -25,10 +25,15 @@ FOLDERS = {
 
 
 class Artifacts:
-    """The artifacts under one run folder."""
+    """The artifacts under one run folder.
 
-    def __init__(self, runs: Path) -> None:
+    With again, those of earlier runs count for nothing and are replaced (--force).
+    """
+
+    def __init__(self, runs: Path, *, again: bool = False) -> None:
         self.root = runs / "artifacts"
+        self.again = again
+        self.made: set[Path] = set()
 
     def path(self, stage: Stage) -> Path:
         """Folder of a stage's artifact, there or not."""
@@ -36,7 +41,8 @@ class Artifacts:
 
     def has(self, stage: Stage) -> bool:
         """Whether the stage is done."""
-        return self.path(stage).is_dir()
+        path = self.path(stage)
+        return path.is_dir() and (not self.again or path in self.made)
 
     def has_features(self, extraction: Extraction, poolings: Iterable[str]) -> bool:
         """Whether an extraction has yielded all of these poolings."""
@@ -50,7 +56,8 @@ class Artifacts:
         """
         final = self.path(stage)
         with writing(final):
-            publish(final, write)
+            publish(final, write, replace=self.again)
+        self.made.add(final)
         return final
 
 

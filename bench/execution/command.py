@@ -85,7 +85,9 @@ def run_matrix(plan: Plan, request: Request) -> int:
 
 def _work(plan: Plan, request: Request, console: Console) -> Outcome:
     with _waiting(console, request, "loading torch and timm …"):
-        from bench.device import choose_device
+        from bench.device import choose_device, share_the_cores
+
+        share_the_cores()
         from bench.execution.artifacts import Artifacts
         from bench.execution.local import Options, run_plan
         from bench.stages.context import Context
@@ -93,7 +95,9 @@ def _work(plan: Plan, request: Request, console: Console) -> Outcome:
         device = choose_device(request.device)
     options = Options(request.runs, force=request.force, keep_going=request.keep_going)
     with running(plan, request.runs), _progress(plan, request, console) as progress:
-        context = Context(Artifacts(request.runs), request.data, device, progress)
+        context = Context(
+            Artifacts(request.runs, again=request.force), request.data, device, progress
+        )
         return run_plan(plan, context, options)
 
 
@@ -110,7 +114,7 @@ def _close(plan: Plan, request: Request, outcome: Outcome, console: Console) -> 
     if not outcome.failed:
         return 0
     messages: dict[str, list[str]] = {}
-    for label, message in outcome.failed.items():
+    for label, message in outcome.failed:
         messages.setdefault(message, []).append(label)
     for message, labels in messages.items():
         text = f"failed: {labels[0]}" + (f" and {len(labels) - 1} more" if labels[1:] else "")

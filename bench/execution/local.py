@@ -28,7 +28,7 @@ class Options:
 
     runs: Path
     force: bool
-    """Score again even what is done; earlier stages are kept."""
+    """Do again even what is done."""
     keep_going: bool
 
 
@@ -38,8 +38,8 @@ class Outcome:
 
     finished: int
     already_done: int
-    failed: Mapping[str, str]
-    """Label -> message."""
+    failed: Sequence[tuple[str, str]]
+    """Label and message of each."""
 
 
 def run_plan(plan: Plan, context: Context, options: Options) -> Outcome:
@@ -47,7 +47,8 @@ def run_plan(plan: Plan, context: Context, options: Options) -> Outcome:
 
     Cells that need a stage that failed fail with it, without trying it again.
     """
-    finished, already, failed = 0, 0, {}
+    finished, already = 0, 0
+    failed: list[tuple[str, str]] = []
     broken: dict[str, Exception] = {}
     poolings = plan.poolings()
     for cell in plan.cells:
@@ -59,7 +60,7 @@ def run_plan(plan: Plan, context: Context, options: Options) -> Outcome:
             report = _run_cell(cell, poolings, context, options.runs, broken)
         except Exception as error:  # noqa: BLE001 - one cell's failure is recorded, not the run's
             message = describe(error)
-            failed[cell.job.label] = message
+            failed.append((cell.job.label, message))
             _record_failure(cell, error, options.runs)
             context.progress.cell(cell.job.label, f"FAILED: {message}")
             if not options.keep_going:

@@ -39,7 +39,8 @@ def cost_of(descriptors: Descriptors) -> dict[str, float]:
 def _network_cost(model: Model, pooling: str) -> tuple[int, float]:
     row = backbone_row(model.backbone)
     with torch.device("meta"):
-        embedder = Embedder(create_backbone(row, model.resolution), row, [pooling]).eval()
+        embedder = Embedder(create_backbone(row, model.resolution), row, [pooling])
+        embedder.eval().requires_grad_(False)
         if model.training and model.training.head_dims:
             embedder.add_head(model.training.head_dims)
         image = torch.zeros(1, 3, model.resolution, model.resolution, dtype=torch.uint8)

@@ -25,6 +25,8 @@ def choose_device(text: str) -> torch.device:
     """Read auto, cpu or cuda:N; raises UsageError for a device that is not there."""
     import torch
 
+    # features are float32: TensorFloat-32 convolutions would keep ten bits of the mantissa
+    torch.backends.cudnn.allow_tf32 = False
     if text == "auto":
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0

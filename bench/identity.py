@@ -202,6 +202,7 @@ def _model_spec(model: Model) -> dict[str, object]:
         "mean": backbone.mean,
         "std": backbone.std,
         "interpolation": backbone.interpolation,
+        "prefix": backbone.prefix,
         "resolution": model.resolution,
         "weights": weights_identity(model.weights, backbone.name, model.scratch_seed),
         "training": _training_spec(model.training) if model.training else None,

@@ -51,10 +51,10 @@ def decode(images: Images, sample: Sample, how: Preprocessing) -> Pixels:
     path = images.root / images.paths[sample.position]
     try:
         with Image.open(path) as file:
-            image = file.convert("RGB")
+            image = _eight_bits(file).convert("RGB")
     except FileNotFoundError:
         raise BadImageError(f"there is no image {path}: is the dataset complete?") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:  # decoders fail in many ways on files that are no images
         raise BadImageError(
             f"cannot read image {path} ({error}): fetch it again, or leave bad images out "
             "and have them counted with --skip-bad-images"
@@ -65,6 +65,13 @@ def decode(images: Images, sample: Sample, how: Preprocessing) -> Pixels:
         image = image.crop((left, top, right, bottom))
     rng = np.random.default_rng(sample.seed)
     return np.asarray(how.transform.apply(image, how.size, how.interpolation, rng))
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Scale 16-bit grey to 8 bits, where converting alone would clip it to white."""
+    if not image.mode.startswith("I"):
+        return image
+    return Image.fromarray((np.asarray(image) / 257).clip(0, 255).astype(np.uint8))
 
 
 @dataclass(frozen=True)

@@ -100,9 +100,9 @@ def resolve(cell: Mapping[str, str]) -> Job | Pruned:
 
 def _wrong_pooling(job: Job, backbone: Backbone) -> str | None:
     pooling = POOLINGS[job.pooling]
-    if pooling.needs_prefix > backbone.prefix_tokens:
-        missing = "CLS token" if backbone.prefix_tokens == 0 else "DIST token"
-        return f"pooling={pooling.name}: {backbone.name} has no {missing}"
+    missing = [token for token in pooling.needs if token not in backbone.prefix]
+    if missing:
+        return f"pooling={pooling.name}: {backbone.name} has no {missing[0].upper()} token"
     if pooling.learned and not job.trained:
         return f"pooling={pooling.name}: nothing learns it with loss=none"
     return None
@@ -134,13 +134,20 @@ def _wrong_dims(job: Job, backbone: Backbone) -> str | None:
         )
     if not projection.fitted and job.dims != backbone.width:
         return f"dims={job.dims}: projection=none keeps {backbone.name}'s width {backbone.width}"
-    if projection.fitted and job.train is not None:
-        fit = training_row(job.train, job.dataset)
-        if 0 < fit.train_images <= job.dims:
-            return (
-                f"dims={job.dims}: PCA needs more images than dimensions, and the training "
-                f"split of {fit.name} has {fit.train_images}"
-            )
+    return _wrong_fit(job) if projection.fitted else None
+
+
+def _wrong_fit(job: Job) -> str | None:
+    """A projection is fitted on a training split, or, where a dataset has none, on itself."""
+    source = training_row(job.train or "own", job.dataset)
+    if not source.train_images and source.name != job.dataset:
+        return f"train={job.train}: it has no training split to fit {job.projection} on"
+    images = source.train_images or source.evaluated_images
+    if images <= job.dims:
+        return (
+            f"dims={job.dims}: PCA needs more images than dimensions, and {source.name} has "
+            f"{images} to fit it on"
+        )
     return None
 
 

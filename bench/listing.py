@@ -108,8 +108,8 @@ def _losses() -> tuple[list[str], list[list[str]]]:
 
 
 def _poolings() -> tuple[list[str], list[list[str]]]:
-    rows = [[row.name, row.meaning, str(row.needs_prefix or "")] for row in POOLINGS.values()]
-    return ["pooling", "meaning", "prefix tokens needed"], rows
+    rows = [[row.name, row.meaning, " + ".join(row.needs).upper()] for row in POOLINGS.values()]
+    return ["pooling", "meaning", "reads tokens"], rows
 
 
 def _meanings(name: str, meanings: Iterable[tuple[str, str]]) -> tuple[list[str], list[list[str]]]:

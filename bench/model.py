@@ -22,6 +22,10 @@ from registry.timm_models import backbone_row
 from registry.weights import parse_weights
 
 
+class UnreachableWeightsError(WorkError):
+    """Pretrained weights that could not be had: asking again for every dataset is no use."""
+
+
 class Embedder(nn.Module):
     """A backbone with one or several poolings, and a linear head where one is learned."""
 
@@ -55,7 +59,7 @@ class Embedder(nn.Module):
         if features.ndim == 3:  # tokens
             norm = getattr(self.backbone, "fc_norm", None)  # ViTs that pool before their norm
             features = features if norm is None else norm(features)
-            return features[:, : self.row.prefix_tokens], features[:, self.row.prefix_tokens :]
+            return features[:, : len(self.row.prefix)], features[:, len(self.row.prefix) :]
         if features.shape[-1] == self.row.width != features.shape[1]:  # (B, H, W, C)
             features = features.flatten(1, 2)
         else:  # (B, C, H, W)
@@ -70,7 +74,7 @@ def build_embedder(model: Model, poolings: Sequence[str]) -> Embedder:
     """
     row = backbone_row(model.backbone)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(model.scratch_seed or 0)
+        torch.manual_seed(model.training.seed if model.training else model.scratch_seed or 0)
         backbone = _load_backbone(row, model)
         embedder = Embedder(backbone, row, poolings)
         if model.training and model.training.head_dims:
@@ -83,7 +87,13 @@ def create_backbone(row: Backbone, resolution: int, **loading: Any) -> nn.Module
     size: dict[str, Any] = {"img_size": resolution} if row.sized else {}
     name = row.timm if "pretrained" in loading else row.architecture
     options: dict[str, Any] = {"num_classes": 0, **size, **dict(row.arguments), **loading}
-    network: nn.Module = timm.create_model(name, **options)
+    try:
+        network: nn.Module = timm.create_model(name, **options)
+    except AssertionError as error:
+        raise WorkError(
+            f"timm cannot build {row.name} for {resolution} pixels ({_first_line(error)}): "
+            f"its own size is {row.input_size}"
+        ) from error
     return network
 
 
@@ -97,7 +107,7 @@ def _load_backbone(row: Backbone, model: Model) -> nn.Module:
     try:
         return create_backbone(row, model.resolution, pretrained=True)
     except (OSError, RuntimeError, ValueError) as error:
-        raise WorkError(
+        raise UnreachableWeightsError(
             f"cannot get the pretrained weights {row.timm} ({_first_line(error)}): connect to the "
             f"network once, or fetch the file elsewhere and give weights=file:PATH or weights=dir:"
             f"FOLDER with {row.architecture}.safetensors in it, or weights=scratch"

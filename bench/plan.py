@@ -11,7 +11,6 @@ from bench.execution.artifacts import Artifacts
 from bench.identity import Extraction, Fit, Model, Scores, report_key, scores_of
 from bench.job import Job, Pruned, resolve
 from bench.matrix import Matrix, excluded_by
-from registry.datasets import Dataset, dataset_row
 from results.store import report_path
 
 
@@ -75,11 +74,7 @@ def make_plan(matrix: Matrix, *, skip_bad_images: bool) -> Plan:
     duplicates = 0
     for cell in matrix.cells():
         text = " ".join(f"{axis}={value}" for axis, value in cell.items())
-        resolved = resolve(cell)
-        values = resolved.values() if isinstance(resolved, Job) else {}
-        rule = excluded_by(cell, values, matrix)
-        if rule:
-            resolved = Pruned(f"--exclude {rule}")
+        resolved = _resolved(cell, matrix)
         if isinstance(resolved, Pruned):
             pruned.append((text, resolved.reason))
             continue
@@ -90,6 +85,16 @@ def make_plan(matrix: Matrix, *, skip_bad_images: bool) -> Plan:
     return Plan(cells=list(cells.values()), pruned=pruned, duplicates=duplicates)
 
 
+def _resolved(cell: Mapping[str, str], matrix: Matrix) -> Job | Pruned:
+    """Resolve a cell, unless a rule of --exclude drops it, as typed or as resolved."""
+    rule = excluded_by(cell, {}, matrix)
+    resolved = Pruned(f"--exclude {rule}") if rule else resolve(cell)
+    if isinstance(resolved, Job):
+        rule = excluded_by(cell, resolved.values(), matrix)
+        return Pruned(f"--exclude {rule}") if rule else resolved
+    return resolved
+
+
 def summary(plan: Plan) -> str:
     """Say in one line how many cells there are and what work they share."""
     trainings, fits = plan.trainings(), plan.fits()
@@ -98,7 +103,7 @@ def summary(plan: Plan) -> str:
         _count(len(plan.extractions()), "extraction"),
         _count(len({cell.scores for cell in plan.cells}), "scoring"),
     ]
-    fitted = f" (and {_count(len(fits), 'PCA fit')} on training images)" if fits else ""
+    fitted = f" (and {_count(len(fits), 'PCA fit')})" if fits else ""
     return f"{_count(len(plan.cells), 'cell')} = {' + '.join(parts)}{fitted}"
 
 
@@ -130,8 +135,3 @@ def stages_left(plan: Plan, runs: Path) -> dict[str, tuple[int, int]]:
         ),
         "scoring": (len(plan.cells), sum(cell.key not in done for cell in plan.cells)),
     }
-
-
-def evaluated(plan: Plan) -> list[Dataset]:
-    """The datasets that a plan measures."""
-    return [dataset_row(name) for name in dict.fromkeys(cell.job.dataset for cell in plan.cells)]

@@ -6,6 +6,8 @@ one fingerprint were measured the same way on the same images.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bench import identity
 from bench.identity import Scores, digest, source_row
 from bench.job import Job
@@ -15,7 +17,7 @@ from registry.timm_models import backbone_row
 from registry.transforms import TRANSFORMS
 
 
-def protocol_card(job: Job, scores: Scores, bad_images: int) -> dict[str, object]:
+def protocol_card(job: Job, scores: Scores, counts: Mapping[str, int]) -> dict[str, object]:
     """Name every choice that a number depends on and that papers leave unsaid."""
     row = dataset_row(job.dataset)
     landmarks = row.measure == "revisited"
@@ -36,8 +38,8 @@ def protocol_card(job: Job, scores: Scores, bad_images: int) -> dict[str, object
         "similarity": "cosine",
         "metrics": _metric_form(landmarks),
         "ties": "expected value under random order",
-        "self_match": "queries are not in the gallery" if landmarks else "masked by identity",
-        "bad_images": f"{bad_images} left out" if bad_images else "none",
+        "self_match": "masked by identity, where a query is in the gallery",
+        "bad_images": _left_out(counts),
         "selection": RECIPES[job.recipe].selection if job.recipe else "not trained",
         "versions": {
             "training": identity.TRAINING_VERSION,
@@ -84,6 +86,13 @@ def transductive(scores: Scores) -> bool:
     """Whether a projection was fitted on the images it is measured on."""
     fit = scores.descriptors.fit
     return fit is not None and fit.features.extraction.part == "evaluated"
+
+
+def _left_out(counts: Mapping[str, int]) -> str:
+    evaluated, trained = counts["bad_images"], counts["bad_training_images"]
+    if not evaluated + trained:
+        return "none"
+    return f"{evaluated} evaluated and {trained} training images left out"
 
 
 def _metric_form(landmarks: bool) -> str:

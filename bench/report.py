@@ -15,14 +15,16 @@ import torch
 
 from bench.cost import cost_of
 from bench.execution.artifacts import write_json, writing
-from bench.identity import Stage, spec_of
+from bench.identity import Scores, Stage, spec_of
 from bench.plan import Planned
 from bench.protocol import compared_fields, fingerprint, protocol_card, transductive
 from bench.stages.context import Context
+from bench.stages.features import bad_images
 from bench.stages.scores import PER_QUERY, read_metrics
 from bench.stages.weights import training_log
 from registry.datasets import Dataset, dataset_row
 from registry.errors import WorkError
+from registry.publish import write_file
 from results.store import SCHEMA, failure_path, per_query_path, report_path
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "pandas", "pillow")
@@ -34,15 +36,14 @@ def write_report(cell: Planned, scored: Path, context: Context, runs: Path) -> d
     row = dataset_row(cell.job.dataset)
     extraction = cell.scores.descriptors.features.extraction
     log = training_log(extraction.model, context)
-    skipped = log.get("skipped")
-    counts["bad_training_images"] = len(skipped) if isinstance(skipped, list) else 0
+    counts["bad_training_images"] = _bad_training_images(cell.scores, log, context)
     measured = counts.pop("dims")
     if measured != cell.job.dims:
         raise WorkError(
             f"{cell.job.label}: descriptors have {measured} dims, not {cell.job.dims}; "
             "this is a defect: please report it"
         )
-    card = protocol_card(cell.job, cell.scores, counts["bad_images"])
+    card = protocol_card(cell.job, cell.scores, counts)
     report: dict[str, Any] = {
         "schema": SCHEMA,
         "key": cell.key,
@@ -64,13 +65,20 @@ def write_report(cell: Planned, scored: Path, context: Context, runs: Path) -> d
     }
     final = per_query_path(runs, cell.key)
     with writing(final):
-        final.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = final.with_suffix(".unfinished")
-        shutil.copyfile(scored / PER_QUERY, unfinished)
-        unfinished.replace(final)
+        write_file(final, lambda path: shutil.copyfile(scored / PER_QUERY, path))
     write_json(report_path(runs, cell.key), report)
     failure_path(runs, cell.key).unlink(missing_ok=True)
     return report
+
+
+def _bad_training_images(scores: Scores, log: dict[str, object], context: Context) -> int:
+    """Count the images that neither trained the network nor fitted its projection."""
+    skipped = log.get("skipped")
+    trained = len(skipped) if isinstance(skipped, list) else 0
+    fit = scores.descriptors.fit
+    if fit is None or transductive(scores):
+        return trained
+    return max(trained, len(bad_images(fit.features, context)))
 
 
 def headline(row: Dataset) -> list[str]:

@@ -24,8 +24,8 @@ class Pooling:
     meaning: str
     build: Callable[[], Callable[[Tensor, Tensor], Tensor]]
     """Returns pool(prefix, positions): a function, or an nn.Module where parameters are learned."""
-    needs_prefix: int = 0
-    """Prefix tokens without which it makes no sense: 1 = CLS, 2 = CLS + DIST."""
+    needs: tuple[str, ...] = ()
+    """Prefix tokens that it reads, in this order, at the front."""
     learned: bool = False
     """Whether it has parameters that training moves."""
     version: int = 1
@@ -83,12 +83,12 @@ def learned_gem() -> nn.Module:
 POOLINGS: Table[Pooling] = Table(
     "pooling",
     [
-        Pooling(name="cls", meaning="the class token", build=lambda: cls, needs_prefix=1),
+        Pooling(name="cls", meaning="the class token", build=lambda: cls, needs=("cls",)),
         Pooling(
             name="cls+dist",
             meaning="mean of the class and the distillation token (timm's choice)",
             build=lambda: cls_dist,
-            needs_prefix=2,
+            needs=("cls", "dist"),
         ),
         Pooling(name="avg", meaning="mean over positions", build=lambda: avg),
         Pooling(name="max", meaning="maximum over positions (MAC)", build=lambda: maximum),

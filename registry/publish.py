@@ -1,4 +1,4 @@
-"""Publishing a folder: it appears under its name complete, or not at all."""
+"""Publishing files and folders: they appear under their name complete, or not at all."""
 
 from __future__ import annotations
 
@@ -22,14 +22,31 @@ def publish(final: Path, write: Callable[[Path], None], *, replace: bool = False
         write(unfinished)
         _flush(unfinished)
         os.chmod(unfinished, 0o755)
-        if replace:
-            shutil.rmtree(final, ignore_errors=True)
+        if replace and final.is_dir():  # aside first: final is never there half
+            final.rename(unfinished.with_name(unfinished.name + "-old"))
         unfinished.rename(final)
     except OSError as error:
         if error.errno not in (errno.EEXIST, errno.ENOTEMPTY) or not final.is_dir():
             raise
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.rmtree(unfinished.with_name(unfinished.name + "-old"), ignore_errors=True)
+
+
+def write_file(final: Path, write: Callable[[Path], object]) -> None:
+    """Have write fill a file beside final, flush it, and rename it in one step."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".unfinished-", dir=final.parent)
+    os.close(handle)
+    unfinished = Path(name)
+    try:
+        write(unfinished)
+        with unfinished.open("rb") as file:
+            os.fsync(file.fileno())
+        os.chmod(unfinished, 0o644)
+        unfinished.replace(final)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _flush(folder: Path) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from registry.backbones import Backbone
+from registry.backbones import BACKBONES, Backbone
 from registry.errors import UsageError
 from registry.table import unknown
 
@@ -30,15 +30,17 @@ class Weights:
         """
         if self.kind != "dir" or self.path is None:
             return self.path
-        stems = dict.fromkeys([backbone.timm, backbone.architecture, backbone.name])
-        names = [stem + suffix for stem in stems for suffix in SUFFIXES]
+        stems = [backbone.timm, backbone.name.replace(":", "_")]
+        stems += [] if _shared(backbone) else [backbone.architecture]
+        names = [stem + suffix for stem in dict.fromkeys(stems) for suffix in SUFFIXES]
         for name in names:
             if (self.path / name).is_file():
                 return self.path / name
         there = sorted(file.name for file in self.path.iterdir() if file.suffix in SUFFIXES)
         raise UsageError(
             f"no weights for {backbone.name} in {self.path}: looked for "
-            f"{backbone.architecture}.safetensors or .pth, found {', '.join(there) or 'nothing'}"
+            f"{' or '.join(dict.fromkeys(stems))} (.safetensors or .pth), "
+            f"found {', '.join(there) or 'nothing'}"
         )
 
 
@@ -50,7 +52,22 @@ def parse_weights(text: str) -> Weights:
     if kind not in ("file", "dir") or not path:
         raise UsageError(unknown("weights", text, KINDS))
     found = Path(path).expanduser().absolute()
-    if not (found.is_file() if kind == "file" else found.is_dir()):
+    if not _is_there(found, kind):
         what = "file" if kind == "file" else "folder"
         raise UsageError(f"weights={text}: there is no {what} {found}")
     return Weights(kind, found)
+
+
+def _shared(backbone: Backbone) -> bool:
+    """Whether a bare architecture could also mean another row's weights and preprocessing."""
+    rows = BACKBONES.values()
+    return any(
+        row.architecture == backbone.architecture and row.timm != backbone.timm for row in rows
+    )
+
+
+def _is_there(path: Path, kind: str) -> bool:
+    try:
+        return path.is_file() if kind == "file" else path.is_dir()
+    except OSError:  # a name longer than the system allows
+        return False

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from results.store import ResultsError
 from results.tables import Table
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rich.console import Console, RenderableType
 
-FORMATS = ("rich", "markdown", "latex", "csv")
+UNSQUEEZED = 1000
+"""Columns of a console that is no terminal."""
 
 
 def as_text(table: Table, form: str) -> str:
@@ -20,8 +22,8 @@ def as_text(table: Table, form: str) -> str:
     from tabulate import tabulate
 
     if form == "csv":
-        text: str = table.numbers.to_csv(index=False)
-        return text
+        numbers = table.numbers.assign(marks=table.marks)
+        return numbers.to_csv(index=False) + "".join(f"# {note}\n" for note in table.notes)
     style = {"markdown": "github", "latex": "latex_booktabs"}[form]
     align = [
         "left" if not _numeric(column) else "right" for column in zip(*table.body, strict=True)
@@ -31,7 +33,8 @@ def as_text(table: Table, form: str) -> str:
     )
     notes = table.notes
     if form == "latex":
-        return body + "\n" + "\n".join(f"% {note}" for note in notes) + "\n"
+        lines = (f"\\par{{\\footnotesize {_latex(note)}}}" for note in notes)
+        return body + "\n" + "\n".join(lines) + "\n"
     return body + "\n\n" + "\n".join(f"{_escaped(note)}  " for note in notes) + "\n"
 
 
@@ -60,6 +63,10 @@ def _numeric(column: tuple[str, ...]) -> bool:
     return all(cell[:1].isdigit() or cell in ("--", "-") for cell in column)
 
 
+def _latex(note: str) -> str:
+    return note.translate({ord(sign): f"\\{sign}" for sign in "%#_&$"})
+
+
 def _escaped(note: str) -> str:
     return "\\" + note if note[:1] in "*+#" else note
 
@@ -69,7 +76,7 @@ def terminal(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     console = Console(stderr=stderr)
-    return console if console.is_terminal else Console(stderr=stderr, width=160)
+    return console if console.is_terminal else Console(stderr=stderr, width=UNSQUEEZED)
 
 
 def write_table(table: Table, form: str, output: Path | None) -> None:
@@ -81,18 +88,23 @@ def write_table(table: Table, form: str, output: Path | None) -> None:
     if output is None:
         print(text, end="")
         return
+    name = ""
     try:
-        unfinished = output.with_name(f".{output.name}.unfinished")
-        unfinished.write_text(text)
-        unfinished.replace(output)
+        handle, name = tempfile.mkstemp(prefix=".unfinished-", dir=output.parent)
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        os.chmod(name, 0o644)
+        os.replace(name, output)
     except OSError as error:
+        if name:
+            Path(name).unlink(missing_ok=True)
         raise ResultsError(f"cannot write {output}: {error.strerror or error}") from error
 
 
 def _rich_text(table: Table) -> str:
     from rich.console import Console
 
-    console = Console(width=160, force_terminal=False)
+    console = Console(width=UNSQUEEZED, force_terminal=False)
     with console.capture() as capture:
         console.print(as_rich(table))
     return capture.get()

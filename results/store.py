@@ -8,8 +8,9 @@ A report is there if and only if its job finished. results.load(DIR) reads them 
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,13 @@ class ResultsError(Exception):
     """A question that the reports cannot answer, or a report that cannot be read."""
 
     exit_code = 2
+
+
+def unknown(what: str, given: str, known: Collection[str]) -> ResultsError:
+    """Say what was given, the nearest known names, and all known ones."""
+    near = difflib.get_close_matches(given, known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return ResultsError(f"unknown {what} {given!r}{hint} (known: {', '.join(known)})")
 
 
 class DamagedReportError(ResultsError):
@@ -51,9 +59,11 @@ def failure_path(runs: Path, key: str) -> Path:
     return runs / "failures" / f"{key}.json"
 
 
-def read_reports(runs: Path) -> Iterator[dict[str, Any]]:
-    """Yield every report, in the order of their keys."""
+def read_reports(runs: Path, keys: Collection[str] | None = None) -> Iterator[dict[str, Any]]:
+    """Yield every report, or those of some keys, in the order of their keys."""
     for path in sorted(reports_folder(runs).glob("*.json")):
+        if keys is not None and path.stem not in keys:
+            continue
         try:
             report = json.loads(path.read_text())
         except (OSError, ValueError) as error:
@@ -82,8 +92,8 @@ def flatten(report: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def load(runs: str | Path) -> pd.DataFrame:
-    """Read all reports under a run folder into a tidy DataFrame, a row per job.
+def load(runs: str | Path, keys: Collection[str] | None = None) -> pd.DataFrame:
+    """Read the reports under a run folder into a tidy DataFrame, a row per job.
 
     Metrics are fractions, NaN where a dataset does not have them.
     """
@@ -92,4 +102,4 @@ def load(runs: str | Path) -> pd.DataFrame:
     folder = Path(runs)
     if not folder.is_dir():
         raise ResultsError(f"there is no run folder {folder}: give one with --runs, or bench run")
-    return pd.DataFrame([flatten(report) for report in read_reports(folder)])
+    return pd.DataFrame([flatten(report) for report in read_reports(folder, keys)])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from results.store import ResultsError
+from results.store import ResultsError, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,13 +44,15 @@ TWINS = "twin: drawn by code, no number of the real dataset"
 
 @dataclass(frozen=True)
 class Table:
-    """Text cells and the numbers behind them."""
+    """Text cells and the numbers behind them. The marks of a cell are explained in the notes."""
 
     headers: list[str]
     body: list[list[str]]
     numbers: pd.DataFrame
     """The same cells unrounded: metrics in per cent, costs in their column's unit."""
     notes: list[str]
+    marks: list[str]
+    """Of each row: header and marks of its marked cells."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +80,11 @@ def make_table(
     if frame.empty:
         raise ResultsError("there are no finished cells yet: bench run makes some")
     _check_axes([*rows, *cols])
-    frame = mark_protocols(frame.sort_values("finished", kind="stable"))
+    frame, older = _newest(mark_protocols(frame.sort_values("finished", kind="stable")))
     row_axes = list(rows) or _row_axes(frame, cols)
     columns = _columns(frame, list(cols), list(metrics))
     costs = [name for name in COSTS if _one_per_row(frame, row_axes, name)]
-    body, numbers, used = [], [], set[str]()
+    body, numbers, marks, used = [], [], [], set[str]()
     for values, group in frame.groupby(row_axes, sort=False, dropna=False):
         shown = [_plain(value) for value in values]
         costed = [float(group[name].iloc[0]) * COSTS[name][1] for name in costs]
@@ -91,14 +93,28 @@ def make_table(
         texts = [format(value, COSTS[name][2]) for value, name in formats]
         body.append([*shown, *texts, *(cell.text for cell in cells)])
         numbers.append([*shown, *costed, *(cell.value for cell in cells)])
+        marked = zip(columns, cells, strict=True)
+        marks.append("; ".join(f"{c.header} {''.join(x.marks)}" for c, x in marked if x.marks))
         used.update(mark for cell in cells for mark in cell.marks)
     headers = [*row_axes, *(COSTS[name][0] for name in costs), *(c.header for c in columns)]
     return Table(
         headers=headers,
         body=body,
         numbers=pd.DataFrame(numbers, columns=headers),
-        notes=_notes(frame, row_axes, cols, used),
+        notes=[*_notes(frame, row_axes, cols, used), *older],
+        marks=marks,
     )
+
+
+def _newest(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Keep the last report of each combination of axes: others are of changed images or weights.
+
+    Reports that agree in every axis are no seeds, so they are not to be averaged.
+    """
+    kept = frame.drop_duplicates(subset=list(AXES), keep="last")
+    older = len(frame) - len(kept)
+    note = f"{older} older reports of the same cells are not shown: their inputs have changed"
+    return kept, [note] if older else []
 
 
 @dataclass(frozen=True)
@@ -113,7 +129,7 @@ class Cell:
 def _check_axes(names: Sequence[str]) -> None:
     for name in names:
         if name not in AXES:
-            raise ResultsError(f"unknown axis {name!r} (known: {', '.join(AXES)})")
+            raise unknown("axis", name, AXES)
 
 
 def _row_axes(frame: pd.DataFrame, cols: Sequence[str]) -> list[str]:
@@ -133,7 +149,7 @@ def _columns(frame: pd.DataFrame, cols: list[str], metrics: list[str]) -> list[C
     known = sorted({name for name in frame.columns if _is_metric(name)})
     for name in metrics:
         if name not in known:
-            raise ResultsError(f"no report has the metric {name!r} (known: {', '.join(known)})")
+            raise unknown("metric", name, known)
     for values, group in frame.groupby(cols, sort=False, dropna=False):
         where = dict(zip(cols, values, strict=True))
         wanted = metrics or group["headline"].iloc[0]
@@ -197,12 +213,18 @@ def _cell(group: pd.DataFrame, column: Column) -> Cell:
 def _notes(
     frame: pd.DataFrame, row_axes: Sequence[str], cols: Sequence[str], used: set[str]
 ) -> list[str]:
+    others = [axis for axis in AXES if axis not in (*row_axes, *cols)]
     fixed = [
         f"{axis}={_plain(frame[axis].dropna().iloc[0])}"
-        for axis in AXES
-        if axis not in (*row_axes, *cols) and frame[axis].nunique() == 1
+        for axis in others
+        if frame[axis].nunique() == 1
     ]
     notes = ["metrics in %; " + ", ".join(fixed)] if fixed else ["metrics in %"]
+    notes += [
+        f"{axis}: {_by_column(frame, axis, list(cols))}"
+        for axis in others
+        if frame[axis].nunique() > 1 and axis != "seed"
+    ]
     if any("twin" in marks for marks in frame["marks"]):
         notes.append(TWINS)
     notes += [f"{sign} {text}" for sign, text in MARKS.values() if sign in used]
@@ -213,6 +235,17 @@ def _notes(
             f"they differ in {', '.join(fields)}"
         )
     return notes
+
+
+def _by_column(frame: pd.DataFrame, axis: str, cols: list[str]) -> str:
+    """Say which values an axis takes that tells neither rows nor reports of a cell apart."""
+    parts: dict[str, str] = {}
+    for _, group in frame.groupby(cols, sort=False, dropna=False):
+        title = " ".join(_title(group, name) for name in cols)
+        parts[title] = "/".join(dict.fromkeys(_plain(value) for value in group[axis]))
+    if len(set(parts.values())) == 1:
+        return next(iter(parts.values()))
+    return ", ".join(f"{title} {values}" for title, values in parts.items())
 
 
 def mark_protocols(frame: pd.DataFrame) -> pd.DataFrame:

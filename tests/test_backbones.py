@@ -36,7 +36,7 @@ def test_width_prefix_and_stride_are_the_networks(row):
         inputs = torch.zeros(1, 3, row.input_size, row.input_size)
         prefix, positions = network.positions(inputs)
     side = row.input_size // row.stride
-    assert prefix.shape == (1, row.prefix_tokens, row.width)
+    assert prefix.shape == (1, len(row.prefix), row.width)
     assert positions.shape == (1, side * side, row.width)
 
 
@@ -62,7 +62,7 @@ def test_any_timm_model_has_a_row_with_the_facts_of_ours():
     ours, asked = BACKBONES["deit_s"], timm_backbone("timm:deit_small_patch16_224.fb_in1k")
     for fact in ("timm", "family", "width", "stride", "input_size", "pooling", "mean", "std"):
         assert getattr(asked, fact) == getattr(ours, fact)
-    assert asked.prefix_tokens == 1
+    assert asked.prefix == ("cls",)
     assert asked.gmacs == pytest.approx(ours.gmacs, rel=0.01)
     assert backbone_row("deit_s") is ours
 

@@ -87,3 +87,10 @@ def test_grey_and_transparent_images_become_rgb(tmp_path):
     source = images(tmp_path, "grey.png", "clear.png")
     (batch,) = batches(source, how("square"), size=8, skip_bad=False)
     assert batch.pixels[:, 5, 5].tolist() == [[7, 7, 7], [1, 2, 3]]
+
+
+def test_sixteen_bit_grey_keeps_its_shades(tmp_path):
+    ramp = np.tile(np.linspace(0, 65535, 64).astype(np.uint16), (64, 1))
+    Image.fromarray(ramp).save(tmp_path / "deep.png")
+    pixels = decode(images(tmp_path, "deep.png"), Sample(0), how("square", 64))
+    np.testing.assert_array_equal(pixels[0, :, 0], np.linspace(0, 65535, 64).astype(int) // 257)

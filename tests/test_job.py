@@ -70,6 +70,12 @@ def test_an_axis_that_does_not_matter_makes_no_second_job(axis, photos):
         ({"backbone": "resnet50", "dims": "1024"}, "PCA needs more images than dimensions"),
         ({"backbone": "tf_mobilenetv2", "weights": "pretrained"}, "timm hosts none"),
         ({"dataset": "twin-roxford", "train": "own"}, "no training split; name one with train="),
+        ({"train": "twin-roxford", "loss": "none", "dims": "8"}, "no training split to fit pca"),
+        (
+            {"dataset": "twin-roxford", "train": "own", "loss": "none", "dims": "384"}
+            | {"projection": "pca"},
+            "twin-roxford has 309 to fit it on",
+        ),
     ],
 )
 def test_cells_that_make_no_sense_say_why(cell, why):

@@ -1,7 +1,6 @@
 """results: reports to a frame, a frame to tables in every format."""
 
 import csv
-import io
 import json
 import re
 import shutil
@@ -88,6 +87,21 @@ def test_seeds_are_averaged_with_their_spread():
     assert make_table(frame(*seeds)).body[0][-1] == "51.0 ± 1.4"
 
 
+def test_reports_of_changed_inputs_are_no_seeds():
+    older, newer = report("k"), report("kk", metrics={"r@1": 0.1, "r@10": 1, "map@r": 0})
+    table = make_table(frame(older, newer))
+    assert table.body[0][-1] == "10.0"
+    assert "1 older reports of the same cells are not shown" in table.notes[-1]
+
+
+def test_what_varies_by_column_is_said():
+    other = report(
+        "kk", job__dataset="cub", job__dataset_title="CUB", job__resolution=64, metrics={"r@1": 0}
+    )
+    table = make_table(frame(report(), other))
+    assert "resolution: SOP 224, CUB 64" in table.notes
+
+
 def test_anything_else_in_one_cell_is_refused():
     both = frame(report(), report("kk", job__loss="contrastive"))
     with pytest.raises(ResultsError, match=r"they differ in loss .*add loss to --rows"):
@@ -140,8 +154,8 @@ def test_another_protocol_in_a_column_is_marked_and_named():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"rows": ["bakbone"]}, "unknown axis 'bakbone'"),
-        ({"metrics": ["r@3"]}, r"no report has the metric 'r@3' \(known: map@r, r@1, r@10\)"),
+        ({"rows": ["bakbone"]}, "unknown axis 'bakbone'; did you mean 'backbone'"),
+        ({"metrics": ["r@3"]}, r"unknown metric 'r@3'; did you mean 'r@1\d?'\? \(known: map@r"),
     ],
 )
 def test_what_is_wrong_is_said(options, message):
@@ -177,15 +191,18 @@ def test_markdown():
 
 def test_latex_is_booktabs_and_escaped():
     text = as_text(TABLE, "latex")
-    for part in (r"\toprule", r"\midrule", r"\bottomrule", r"deit\_s", "% metrics in %"):
+    for part in (r"\toprule", r"\midrule", r"\bottomrule", r"deit\_s", r"metrics in \%"):
         assert part in text
     rows = [line for line in text.splitlines() if line.endswith(r"\\")]
     assert len({line.count("&") for line in rows}) == 1
 
 
 def test_csv_is_unrounded():
-    rows = list(csv.DictReader(io.StringIO(as_text(TABLE, "csv"))))
+    text = as_text(TABLE, "csv")
+    rows = list(csv.DictReader(line for line in text.splitlines() if line[0] != "#"))
     assert float(rows[0]["SOP R@1"]) == pytest.approx(52.84)
+    assert [row["marks"] for row in rows] == ["", "SOP R@1 *"]
+    assert "# * projection fitted on the evaluated images" in text
 
 
 @pytest.mark.parametrize("form", ["rich", "markdown", "latex", "csv"])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Any
 
 from bench.identity import Extraction, Features, Stage, key_of
 from registry.errors import WorkError
-from registry.publish import publish
+from registry.publish import publish, write_file
 
 FOLDERS = {
     "Model": "models",
@@ -65,22 +63,15 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file in one step: it is there complete or not at all."""
     text = json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n"
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".unfinished-", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(name, 0o644)
-            os.replace(name, path)
-        finally:
-            Path(name).unlink(missing_ok=True)
+        write_file(path, lambda unfinished: unfinished.write_text(text))
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object."""
-    content: dict[str, Any] = json.loads(path.read_text())
+    """Read a JSON object; a damaged file is a WorkError."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise WorkError(f"cannot read {path} ({error}): delete it and run again") from error
     return content
 
 

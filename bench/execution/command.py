@@ -140,9 +140,8 @@ def print_results(plan: Plan, runs: Path) -> None:
     """Print the table of a plan's finished cells."""
     from results.render import as_rich
 
-    frame = load(runs)
     order = {cell.key: place for place, cell in enumerate(plan.cells)}
-    mine = frame[frame["key"].isin(order)]
+    mine = load(runs, order)
     mine = mine.assign(finished=mine["key"].map(order))
     terminal().print(as_rich(make_table(mine)))
 

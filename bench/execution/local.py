@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.execution.artifacts import write_json
 from bench.identity import Extraction, Stage, key_of
+from bench.model import UnreachableWeightsError
 from bench.plan import Plan, Planned
 from bench.report import write_report
 from bench.stages.context import Context
@@ -85,23 +86,25 @@ def _run_cell(
     with guarded(model, broken):
         ensure_weights(model, context)
     if fit is not None:
-        with guarded(fit, broken):
+        with guarded(fit, broken), guarded(model, broken, UnreachableWeightsError):
             ensure_fit(fit, poolings[fit.features.extraction], context)
-    with guarded(features.extraction, broken):
+    with guarded(features.extraction, broken), guarded(model, broken, UnreachableWeightsError):
         ensure_features(features, poolings[features.extraction], context)
     scored = ensure_scores(scores, poolings[features.extraction], context)
     return write_report(cell, scored, context, runs)
 
 
 @contextmanager
-def guarded(stage: Stage, broken: dict[str, Exception]) -> Iterator[None]:
-    """Remember a stage's failure, and fail at once where it is needed again."""
+def guarded(
+    stage: Stage, broken: dict[str, Exception], kind: type[Exception] = Exception
+) -> Iterator[None]:
+    """Remember a stage's failure of a kind, and fail at once where it is needed again."""
     key = key_of(stage)
     if key in broken:
         raise broken[key]
     try:
         yield
-    except Exception as error:
+    except kind as error:
         broken[key] = error
         raise
 

@@ -9,7 +9,7 @@ import numpy as np
 from registry.datasets.split import Images, Split, leave_one_out, number
 from registry.errors import UsageError
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
+SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
 
 
 def class_images(root: Path) -> dict[str, list[str]]:
@@ -26,7 +26,9 @@ def class_images(root: Path) -> dict[str, list[str]]:
         folder.name: sorted(
             path.relative_to(root).as_posix()
             for path in folder.rglob("*")
-            if path.suffix.lower() in SUFFIXES and path.is_file()
+            if path.suffix.lower() in SUFFIXES
+            and path.name[0] != "."  # what macOS leaves beside an image
+            and (path.is_file() or path.is_symlink())
         )
         for folder in classes
     }

@@ -97,7 +97,9 @@ def _hashes(root: Path) -> dict[str, str]:
 
 
 def _verify(root: Path) -> None:
-    expected, found = json.loads((root / MANIFEST).read_text()), _hashes(root)
+    manifest = root / MANIFEST
+    expected = json.loads(manifest.read_text()) if manifest.is_file() else {}
+    found = _hashes(root)
     changed = sorted(
         path for path in expected.keys() | found.keys() if expected.get(path) != found.get(path)
     )

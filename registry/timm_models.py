@@ -68,7 +68,7 @@ def _row(text: str, model: Any, features: Tensor, gmacs: float) -> Backbone:
         timm=f"{config['architecture']}.{tag}" if tag else str(config["architecture"]),
         family="conv" if is_map and not attends else "vit",
         width=int(model.num_features),
-        stride=int(patch[0]) if patch and not is_map else 1,
+        stride=_side(patch) if patch and not is_map else 1,
         input_size=int(config["input_size"][-1]),
         mparams=sum(parameter.numel() for parameter in model.parameters()) / 1e6,
         gmacs=gmacs,
@@ -81,6 +81,10 @@ def _row(text: str, model: Any, features: Tensor, gmacs: float) -> Backbone:
         licence=str(config.get("license") or "unknown"),
         source=f"timm {timm.__version__}",
     )
+
+
+def _side(patch: Any) -> int:
+    return int(patch if isinstance(patch, int) else patch[0])
 
 
 def _prefix(model: Any, features: Tensor) -> tuple[str, ...]:

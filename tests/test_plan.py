@@ -52,7 +52,7 @@ def test_the_estimate_falls_to_nothing_when_all_is_done(smoke):
 
 def test_the_estimate_counts_training_and_extraction(tmp_path):
     made = plan("backbone=deit_s", "dims=native", "dataset=twin-sop")
-    images = 160 * 16 * 3 + 320
+    images = 180 * 16 * 3 + 320
     gmacs = images * 4.60 * (64 / 224) ** 2
     assert abs(seconds_left(made, tmp_path) - (gmacs / 60 + 0.3)) < 0.01
     assert "of disk to go" in sentence(made, tmp_path)

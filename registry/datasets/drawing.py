@@ -38,13 +38,15 @@ class Style:
     size: tuple[float, float]
     clutter: int
     """Grey discs behind the object."""
+    mirrored: bool = True
+    """Whether it is flipped at random, in both directions: pixels change places, colours do not."""
 
 
 STYLES: dict[Kind, Style] = {
-    "product": Style(turn=0.5, shift=0.15, size=(0.7, 1.0), clutter=2),
+    "product": Style(turn=0.25, shift=0.1, size=(0.8, 1.0), clutter=1),
     "bird": Style(turn=0.6, shift=0.2, size=(0.6, 0.95), clutter=4),
-    "garment": Style(turn=0.2, shift=0.1, size=(0.75, 1.0), clutter=0),
-    "landmark": Style(turn=0.1, shift=0.2, size=(0.35, 1.1), clutter=3),
+    "garment": Style(turn=0.2, shift=0.08, size=(0.75, 1.0), clutter=0),
+    "landmark": Style(turn=0.1, shift=0.2, size=(0.35, 1.1), clutter=3, mirrored=False),
 }
 
 
@@ -138,6 +140,8 @@ def _placed(rng: Rng, x: Array, y: Array, style: Style) -> tuple[Array, Array]:
     cx, cy = rng.uniform(-style.shift, style.shift, 2)
     size, turn = rng.uniform(*style.size), rng.uniform(-style.turn, style.turn)
     u, v = (x - cx) / size, (y - cy) / size
+    if style.mirrored:
+        u, v = u * rng.choice([-1, 1]), v * rng.choice([-1, 1])
     return np.cos(turn) * u + np.sin(turn) * v, np.cos(turn) * v - np.sin(turn) * u
 
 

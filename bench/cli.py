@@ -162,7 +162,7 @@ def report(runs: Path, form: str, rows: str, cols: str, metric: str, output: Pat
             results.load(runs),
             rows=_names(rows),
             cols=_names(cols) or ["dataset"],
-            metrics=_names(metric),
+            metrics=_names(metric.lower()),
         )
         write_table(table, form, output)
 

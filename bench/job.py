@@ -53,8 +53,10 @@ class Job:
     @property
     def label(self) -> str:
         """A short name for people, in messages and logs."""
-        parts = [self.dataset, self.backbone, self.pooling, f"d{self.dims}", self.loss]
-        parts += [f"r{self.resolution}"] + ([f"s{self.seed}"] if self.seed is not None else [])
+        parts = [self.dataset, self.backbone, self.weights, self.pooling, f"loss:{self.loss}"]
+        parts += [f"{self.resolution}px", f"{self.projection}:{self.dims}"]
+        parts += [self.recipe] if self.recipe is not None else []
+        parts += [f"seed:{self.seed}"] if self.seed is not None else []
         return " ".join(parts)
 
 

@@ -90,6 +90,7 @@ def marks(row: Dataset, cell: Planned, counts: dict[str, int]) -> list[str]:
     """What a reader must know before comparing the number; tables show it as footnotes."""
     found = ["twin"] if row.is_twin else []
     found += ["transductive"] if transductive(cell.scores) else []
+    found += ["tied"] if 2 * counts["tied_queries"] > counts["queries"] else []
     skipped = counts["bad_images"] or counts["bad_training_images"]
     return found + (["bad images left out"] if skipped else [])
 

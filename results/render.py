@@ -79,15 +79,24 @@ def terminal(*, stderr: bool = False) -> Console:
     return console if console.is_terminal else Console(stderr=stderr, width=UNSQUEEZED)
 
 
+def show(table: Table) -> None:
+    """Print for people. A terminal too narrow wraps lines; nothing is cut off."""
+    from rich.console import Console
+
+    console, renderable = terminal(), as_rich(table)
+    needed = max(map(len, _rich_text(table).splitlines()))
+    if console.width < needed:
+        console = Console(width=needed)
+    console.print(renderable)
+
+
 def write_table(table: Table, form: str, output: Path | None) -> None:
     """Print a table, or write it to a file in one step."""
     if form == "rich" and output is None:
-        terminal().print(as_rich(table))
-        return
+        return show(table)
     text = _rich_text(table) if form == "rich" else as_text(table, form)
     if output is None:
-        print(text, end="")
-        return
+        return print(text, end="")
     name = ""
     try:
         handle, name = tempfile.mkstemp(prefix=".unfinished-", dir=output.parent)

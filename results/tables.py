@@ -33,6 +33,7 @@ COSTS = {
 }
 SHORT = {"map_easy": "E", "map_medium": "M", "map_hard": "H"}
 MARKS = {
+    "tied": ("=", "most queries have ties: the descriptors are constant, or nearly"),
     "transductive": ("*", "projection fitted on the evaluated images (transductive)"),
     "bad images left out": ("+", "unreadable images were left out; their number is in the report"),
 }

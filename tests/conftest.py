@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported, by any test
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # before torch is imported, by any test
 
 import numpy as np
 import pytest

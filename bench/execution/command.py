@@ -17,7 +17,7 @@ from bench.plan import Plan, reasons, stages_left, summary
 from bench.progress import Lines, Live, Progress, Silent
 from bench.status import remember, running
 from registry.errors import UsageError, WorkError
-from results.render import terminal
+from results.render import show, terminal
 from results.store import load
 from results.tables import make_table
 
@@ -69,7 +69,6 @@ def run_matrix(plan: Plan, request: Request) -> int:
     if plan.pruned and not request.quiet:
         for reason, count in list(reasons(plan).items())[:MOST_SHOWN]:
             console.print(f"pruned {count}: {reason}", highlight=False, markup=False)
-    remember(plan, request.runs)
     left = len(plan.cells) - len(plan.done(request.runs))
     if left == 0 and not request.force:
         if not request.quiet:
@@ -93,6 +92,7 @@ def _work(plan: Plan, request: Request, console: Console) -> Outcome:
         from bench.stages.context import Context
 
         device = choose_device(request.device)
+    remember(plan, request.runs)
     options = Options(request.runs, force=request.force, keep_going=request.keep_going)
     with running(plan, request.runs), _progress(plan, request, console) as progress:
         context = Context(
@@ -138,12 +138,10 @@ def _interrupted(plan: Plan, request: Request, console: Console) -> int:
 
 def print_results(plan: Plan, runs: Path) -> None:
     """Print the table of a plan's finished cells."""
-    from results.render import as_rich
-
     order = {cell.key: place for place, cell in enumerate(plan.cells)}
     mine = load(runs, order)
     mine = mine.assign(finished=mine["key"].map(order))
-    terminal().print(as_rich(make_table(mine)))
+    show(make_table(mine))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections.abc import Callable
@@ -75,9 +76,10 @@ def draw(data: Path, *, name: str, identity: dict[str, object], write: Writer) -
         try:
             publish(root, lambda unfinished: _draw(unfinished, write))
         except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            cure = "free some space" if full else "name a folder you may write with --data"
             raise WorkError(
-                f"cannot draw the twin {name} in {data} ({error.strerror or error}): "
-                "free some space, or name a folder you may write with --data"
+                f"cannot draw {name} in {data} ({error.strerror or error}): {cure}"
             ) from error
     _verify(root)
     return root

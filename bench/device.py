@@ -1,8 +1,7 @@
-"""The device a run uses, and how it shares the processor."""
+"""The device a run uses."""
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING
 
@@ -10,17 +9,6 @@ from registry.errors import UsageError
 
 if TYPE_CHECKING:
     import torch
-
-
-def share_the_cores() -> None:
-    """Have OpenMP's waiting threads sleep soon; to be called before torch is imported.
-
-    GNU OpenMP lets them spin 300,000 rounds: with another process on the same cores that costs a
-    multiple. 10,000 rounds cost nothing alone (benchmarks/contention.py). Settings of the user's
-    own are left as they are.
-    """
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
 def choose_device(text: str) -> torch.device:

@@ -1,9 +1,6 @@
 """Shared fixtures: tiny images and datasets, a finished smoke run, real inputs where they are."""
 
-import os
 from pathlib import Path
-
-os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # before torch is imported, by any test
 
 import numpy as np
 import pytest

@@ -84,9 +84,7 @@ def run_matrix(plan: Plan, request: Request) -> int:
 
 def _work(plan: Plan, request: Request, console: Console) -> Outcome:
     with _waiting(console, request, "loading torch and timm …"):
-        from bench.device import choose_device, share_the_cores
-
-        share_the_cores()
+        from bench.device import choose_device
         from bench.execution.artifacts import Artifacts
         from bench.execution.local import Options, run_plan
         from bench.stages.context import Context

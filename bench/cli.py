@@ -79,6 +79,13 @@ def main() -> None:
 @click.option("--force", is_flag=True, help="Compute again what is there, from the start.")
 @click.option("--keep-going/--fail-fast", default=True, show_default=True)
 @click.option("--skip-bad-images", is_flag=True, help="Leave unreadable images out, counted.")
+@click.option(
+    "--cache-gb",
+    type=click.FloatRange(min=0),
+    default=20,
+    show_default=True,
+    help="Most room for decoded images under --runs; 0: none are kept.",
+)
 @click.option("--quiet", is_flag=True, help="No progress, no table.")
 def run(  # noqa: PLR0913 - one parameter per option
     words: tuple[str, ...],
@@ -92,6 +99,7 @@ def run(  # noqa: PLR0913 - one parameter per option
     force: bool,
     keep_going: bool,
     skip_bad_images: bool,
+    cache_gb: float,
     quiet: bool,
 ) -> None:
     """Run every cell of a matrix: AXIS=VALUE[,VALUE…] …
@@ -107,12 +115,18 @@ def run(  # noqa: PLR0913 - one parameter per option
 
     with user_errors():
         typed = read_matrix(words, preset=preset, exclude=exclude)
-        plan = make_plan(typed, skip_bad_images=skip_bad_images)
+        plan = make_plan(typed, skip_bad_images=skip_bad_images, data=data)
         if dry_run:
             show_plan(plan, runs)
             return
         request = Request(
-            runs=runs, data=data, device=device, force=force, keep_going=keep_going, quiet=quiet
+            runs=runs,
+            data=data,
+            device=device,
+            force=force,
+            keep_going=keep_going,
+            quiet=quiet,
+            cache_gb=cache_gb,
         )
         raise SystemExit(run_matrix(plan, request))
 

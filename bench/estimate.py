@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.execution.artifacts import Artifacts
-from bench.identity import Extraction, Model, source_row
+from bench.identity import Extraction, Model
 from bench.plan import Plan
+from registry.datasets import source_row
 from registry.recipes import RECIPES
 from registry.timm_models import backbone_row
 
@@ -50,7 +51,8 @@ def bytes_left(plan: Plan, runs: Path) -> float:
         if not artifacts.has_features(extraction, poolings):
             width = backbone_row(extraction.model.backbone).width
             total += _images(extraction) * width * FLOAT32_BYTES * len(poolings)
-    for descriptors in dict.fromkeys(cell.scores.descriptors for cell in plan.cells):
+    pairs = ((cell.scores.descriptors, cell.scores.distractors) for cell in plan.cells)
+    for descriptors in dict.fromkeys(d for pair in pairs for d in pair if d):
         if not artifacts.has(descriptors):
             images = _images(descriptors.features.extraction)
             total += images * descriptors.dims * FLOAT32_BYTES

@@ -17,13 +17,15 @@ from functools import cache
 from pathlib import Path
 
 from bench.job import Job
-from registry.datasets import Dataset, dataset_row, training_row
+from registry.datasets import Dataset, dataset_row, source_row, training_row
+from registry.datasets.contents import signature
+from registry.errors import BenchError
 from registry.losses import parse_loss
 from registry.poolings import POOLINGS
 from registry.projections import PROJECTIONS
 from registry.recipes import RECIPES
 from registry.timm_models import backbone_row
-from registry.transforms import TRANSFORMS
+from registry.transforms import AUGMENTATIONS, TRANSFORMS
 from registry.weights import parse_weights
 
 TRAINING_VERSION = 1
@@ -40,6 +42,8 @@ class Training:
 
     train: str
     """Name of the dataset whose training split it is."""
+    images: str
+    """Hash of everything its lists and images depend on."""
     pooling: str
     loss: str
     recipe: str
@@ -57,6 +61,8 @@ class Model:
     resolution: int
     scratch_seed: int | None
     training: Training | None
+    any_shape: bool = False
+    """Whether its position embeddings follow the shape of each image."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +71,13 @@ class Extraction:
 
     model: Model
     dataset: str
+    images: str
+    """Hash of everything its lists and images depend on."""
     part: str
     """evaluated or train."""
+    transform: str
+    crop: str | None
+    """box: queries are cut to their box first."""
     skip_bad_images: bool
 
 
@@ -100,35 +111,72 @@ class Scores:
     """Every metric of a dataset, per query."""
 
     descriptors: Descriptors
+    distractors: Descriptors | None
+    """Of images that join the gallery."""
     dataset: str
+
+    def features(self) -> list[Features]:
+        """All features it rests on, those of fits included."""
+        used = [self.descriptors, *([self.distractors] if self.distractors else [])]
+        return [
+            *(descriptors.features for descriptors in used),
+            *(descriptors.fit.features for descriptors in used if descriptors.fit),
+        ]
 
 
 Stage = Model | Extraction | Features | Fit | Descriptors | Scores
 
 
-def scores_of(job: Job, *, skip_bad_images: bool) -> Scores:
-    """Follow a job back through the stages it needs."""
+def scores_of(job: Job, *, skip_bad_images: bool, data: Path | None = None) -> Scores:
+    """Follow a job back through the stages it needs.
+
+    data is where real datasets are looked for: once they are found, their images are part of keys.
+    """
+    row = dataset_row(job.dataset)
+
+    def extraction(source: Dataset, part: str, transform: str) -> Extraction:
+        return Extraction(
+            model=model,
+            dataset=source.name,
+            images=digest(image_identity(source, data)),
+            part=part,
+            transform=transform,
+            crop=job.crop if source.has_boxes else None,
+            skip_bad_images=skip_bad_images,
+        )
+
     model = Model(
         backbone=job.backbone,
         weights=job.weights,
         resolution=job.resolution,
         scratch_seed=job.seed if job.weights == "scratch" else None,
-        training=_training(job, skip_bad_images),
+        training=_training(job, skip_bad_images, data),
+        any_shape=TRANSFORMS[job.transform].keeps_aspect and backbone_row(job.backbone).sized,
     )
-    evaluated = Features(Extraction(model, job.dataset, "evaluated", skip_bad_images), job.pooling)
+    base = dataset_row(row.base) if row.base else row
+    evaluated = Features(extraction(base, "evaluated", job.transform), job.pooling)
     fit = None
     if PROJECTIONS[job.projection].fitted:
-        source = training_row(job.train or "own", job.dataset)
-        fitted = Features(Extraction(model, source.name, "train", skip_bad_images), job.pooling)
-        fit = Fit(fitted if source.train_images else evaluated, job.projection)
-    return Scores(Descriptors(evaluated, fit, job.dims), job.dataset)
+        source = training_row(job.train or "own", base.name)
+        usual = job.transform == row.transform
+        fitted = extraction(source, "train", source.transform if usual else job.transform)
+        fit = Fit(
+            Features(fitted, job.pooling) if source.train_images else evaluated, job.projection
+        )
+    distractors = None
+    if row.distractors:
+        more = extraction(source_row(row.distractors), "evaluated", job.transform)
+        distractors = Descriptors(Features(more, job.pooling), fit, job.dims)
+    return Scores(Descriptors(evaluated, fit, job.dims), distractors, job.dataset)
 
 
-def _training(job: Job, skip_bad_images: bool) -> Training | None:
+def _training(job: Job, skip_bad_images: bool, data: Path | None) -> Training | None:
     if not job.trained or job.train is None or job.recipe is None or job.seed is None:
         return None
+    source = training_row(job.train, job.dataset)
     return Training(
-        train=training_row(job.train, job.dataset).name,
+        train=source.name,
+        images=digest(image_identity(source, data)),
         pooling=job.pooling,
         loss=job.loss,
         recipe=job.recipe,
@@ -138,9 +186,23 @@ def _training(job: Job, skip_bad_images: bool) -> Training | None:
     )
 
 
-def source_row(name: str) -> Dataset:
-    """Return the row whose images an extraction or a training reads."""
-    return training_row(name, name)
+def image_identity(row: Dataset, data: Path | None) -> dict[str, object]:
+    """Everything that a dataset's lists and images depend on.
+
+    The images of a real dataset join its lists once they can be found; where they cannot, the work
+    that needs them says so.
+    """
+    found = None if row.pinned or data is None else _signature(row.name, data)
+    return {**row.identity, **({"images": found} if found else {})}
+
+
+@cache
+def _signature(dataset: str, data: Path) -> str | None:
+    row = source_row(dataset)
+    try:
+        return signature(row.read(row.prepare(data)))
+    except BenchError:
+        return None
 
 
 @cache
@@ -184,10 +246,11 @@ def spec_of(stage: Stage) -> dict[str, object]:
                 "dims": dims,
                 "version": DESCRIPTORS_VERSION,
             }
-        case Scores(descriptors, dataset):
+        case Scores(descriptors, distractors, dataset):
             row = dataset_row(dataset)
             return {
                 "descriptors": key_of(descriptors),
+                "distractors": key_of(distractors) if distractors else None,
                 "measure": row.measure,
                 "ks": row.ks,
                 "version": SCORES_VERSION,
@@ -205,20 +268,21 @@ def _model_spec(model: Model) -> dict[str, object]:
         "prefix": backbone.prefix,
         "resolution": model.resolution,
         "weights": weights_identity(model.weights, backbone.name, model.scratch_seed),
+        "any_shape": model.any_shape,
         "training": _training_spec(model.training) if model.training else None,
     }
 
 
 def _training_spec(training: Training) -> dict[str, object]:
     loss, parameters = parse_loss(training.loss)
-    recipe, row = RECIPES[training.recipe], source_row(training.train)
+    recipe = RECIPES[training.recipe]
     return {
-        "images": row.identity,
+        "images": training.images,
         "skip_bad_images": training.skip_bad_images,
         "pooling": [training.pooling, POOLINGS[training.pooling].version],
         "loss": [loss.name, parameters, loss.version],
         "recipe": {key: value for key, value in asdict(recipe).items() if key != "meaning"},
-        "transform": [recipe.transform, TRANSFORMS[recipe.transform].version],
+        "transform": [recipe.transform, AUGMENTATIONS[recipe.transform].version],
         "head_dims": training.head_dims,
         "seed": training.seed,
         "version": TRAINING_VERSION,
@@ -226,12 +290,12 @@ def _training_spec(training: Training) -> dict[str, object]:
 
 
 def _extraction_spec(extraction: Extraction) -> dict[str, object]:
-    row = source_row(extraction.dataset)
     return {
         "model": key_of(extraction.model),
-        "images": row.identity,
+        "images": extraction.images,
         "part": extraction.part,
-        "transform": [row.transform, TRANSFORMS[row.transform].version],
+        "transform": [extraction.transform, TRANSFORMS[extraction.transform].version],
+        "crop": extraction.crop,
         "skip_bad_images": extraction.skip_bad_images,
         "version": EXTRACTION_VERSION,
     }
@@ -253,8 +317,7 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def report_key(job: Job, *, skip_bad_images: bool) -> str:
+def report_key(job: Job, scores: Scores) -> str:
     """Name a job's report: its scores, and the names it is shown under."""
-    scores = scores_of(job, skip_bad_images=skip_bad_images)
     shown = {"backbone": job.backbone, "dataset": dataset_row(job.dataset).title}
     return digest({"scores": key_of(scores), **shown})

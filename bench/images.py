@@ -1,117 +1,120 @@
-"""From image files to uint8 batches."""
+"""From image files to uint8 batches: decoded ahead in threads, kept on disk, augmented."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image
 
+from bench.decode import BadImageError, cut, read_image
+from bench.pixels import Store
 from registry.datasets.split import Images
-from registry.errors import WorkError
-from registry.transforms import Transform
+from registry.transforms import Pixels, Target, Transform
 
-Pixels = npt.NDArray[np.uint8]
 DECODERS = 2
 AHEAD = 3
 """Batches decoded before they are asked for."""
 
 
-class BadImageError(WorkError):
-    """An image that cannot be decoded."""
-
-
 @dataclass(frozen=True)
-class Preprocessing:
-    """A transform with the size and interpolation of a network's input."""
+class ImageSource:
+    """Images with their preprocessing."""
 
+    images: Images
     transform: Transform
-    size: int
-    interpolation: str
+    target: Target
+    upright: bool = False
+    """Whether EXIF orientation is applied."""
+    store: Store | None = None
+    """Where resized images are kept."""
 
+    def resized(self, position: int) -> Pixels:
+        """Decode an image, cut it to its box, resize it: (h, w, 3). Raises BadImageError."""
+        kept = self.store.get(position) if self.store else None
+        if kept is not None:
+            return kept
+        path = self.images.root / self.images.paths[position]
+        image = read_image(path, upright=self.upright)
+        whole = max(image.shape[-2:])
+        box = (self.images.boxes or {}).get(position)
+        if box is not None:
+            image = cut(image, box, path)
+        made = self.transform.resize(image, whole, self.target)
+        pixels = np.ascontiguousarray(made.permute(1, 2, 0).numpy())
+        if self.store:
+            self.store.put(position, pixels)
+        return pixels
 
-@dataclass(frozen=True)
-class Sample:
-    """One image to decode: its place in a list, and the randomness of its augmentation."""
-
-    position: int
-    seed: tuple[int, ...] = ()
-
-
-def decode(images: Images, sample: Sample, how: Preprocessing) -> Pixels:
-    """Decode one image, crop it to its box, preprocess it: (size, size, 3).
-
-    EXIF orientation is left alone, as the field's loaders leave it. Raises BadImageError naming
-    the file.
-    """
-    path = images.root / images.paths[sample.position]
-    try:
-        with Image.open(path) as file:
-            image = _eight_bits(file).convert("RGB")
-    except FileNotFoundError:
-        raise BadImageError(f"there is no image {path}: is the dataset complete?") from None
-    except Exception as error:  # decoders fail in many ways on files that are no images
-        raise BadImageError(
-            f"cannot read image {path} ({error}): fetch it again, or leave bad images out "
-            "and have them counted with --skip-bad-images"
-        ) from error
-    box = (images.boxes or {}).get(sample.position)
-    if box is not None:
-        left, top, right, bottom = (round(edge) for edge in box)
-        image = image.crop((left, top, right, bottom))
-    rng = np.random.default_rng(sample.seed)
-    return np.asarray(how.transform.apply(image, how.size, how.interpolation, rng))
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Scale 16-bit grey to 8 bits, where converting alone would clip it to white."""
-    if not image.mode.startswith("I"):
-        return image
-    return Image.fromarray((np.asarray(image) / 257).clip(0, 255).astype(np.uint8))
+    def augmented(self, position: int, seed: tuple[int, ...]) -> Pixels:
+        """Return one random variant of an image: (size, size, 3); the seed is all its chance."""
+        pixels = self.resized(position)
+        if self.transform.augment is None:
+            return pixels
+        return self.transform.augment(pixels, self.target.size, np.random.default_rng(seed))
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Decoded images, and those that could not be."""
+    """Decoded images of one shape, and images that could not be decoded."""
 
     positions: list[int]
     pixels: Pixels
-    """(B, size, size, 3)."""
+    """(B, h, w, 3)."""
     bad: dict[int, str]
     """Position -> what was wrong."""
 
 
-def batches(images: Images, how: Preprocessing, *, size: int, skip_bad: bool) -> Iterator[Batch]:
-    """Decode all images in order, some batches ahead of their use."""
+def batches(source: ImageSource, *, size: int, skip_bad: bool) -> Iterator[Batch]:
+    """Decode all images in order, some batches ahead of their use; raises BadImageError.
+
+    With skip_bad unreadable images are told instead. Images of different shapes are never in one
+    batch.
+    """
+    count = len(source.images)
     with ThreadPoolExecutor(DECODERS) as pool:
         pending = (
             [
-                (position, pool.submit(decode, images, Sample(position), how))
-                for position in range(first, min(first + size, len(images)))
+                (position, pool.submit(source.resized, position))
+                for position in range(first, min(first + size, count))
             ]
-            for first in range(0, len(images), size)
+            for first in range(0, count, size)
         )
         ready = list(islice(pending, AHEAD))
         while ready:
-            batch, bad = ready.pop(0), {}
-            good: list[tuple[int, Pixels]] = []
-            for position, future in batch:
-                try:
-                    good.append((position, future.result()))
-                except BadImageError as error:
-                    if not skip_bad:
-                        pool.shutdown(cancel_futures=True)
-                        raise
-                    bad[position] = str(error)
+            try:
+                good, bad = _collected(ready.pop(0), skip_bad=skip_bad)
+            except BadImageError:
+                pool.shutdown(cancel_futures=True)
+                raise
             ready += islice(pending, 1)
-            yield _batch(good, bad, how)
+            yield from _by_shape(good, bad)
 
 
-def _batch(good: Sequence[tuple[int, Pixels]], bad: dict[int, str], how: Preprocessing) -> Batch:
-    empty = np.empty((0, how.size, how.size, 3), dtype=np.uint8)
-    pixels = np.stack([pixels for _, pixels in good]) if good else empty
-    return Batch([position for position, _ in good], pixels, bad)
+def _collected(
+    futures: list[tuple[int, Future[Pixels]]], *, skip_bad: bool
+) -> tuple[list[tuple[int, Pixels]], dict[int, str]]:
+    good: list[tuple[int, Pixels]] = []
+    bad: dict[int, str] = {}
+    for position, future in futures:
+        try:
+            good.append((position, future.result()))
+        except BadImageError as error:
+            if not skip_bad:
+                raise
+            bad[position] = str(error)
+    return good, bad
+
+
+def _by_shape(good: list[tuple[int, Pixels]], bad: dict[int, str]) -> Iterator[Batch]:
+    groups: dict[tuple[int, ...], list[tuple[int, Pixels]]] = {}
+    for position, pixels in good:
+        groups.setdefault(pixels.shape, []).append((position, pixels))
+    for group in groups.values():
+        positions = [position for position, _ in group]
+        yield Batch(positions, np.stack([pixels for _, pixels in group]), bad)
+        bad = {}
+    if bad:
+        yield Batch([], np.empty((0, 0, 0, 3), dtype=np.uint8), bad)

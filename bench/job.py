@@ -11,6 +11,7 @@ from registry.losses import parse_loss
 from registry.poolings import POOLINGS
 from registry.projections import PROJECTIONS
 from registry.timm_models import backbone_row
+from registry.transforms import TRANSFORMS
 from registry.weights import parse_weights
 
 DEFAULTS = {
@@ -37,6 +38,8 @@ class Job:
     loss: str
     recipe: str | None
     resolution: int
+    transform: str
+    crop: str | None
     dims: int
     projection: str
     seed: int | None
@@ -54,7 +57,8 @@ class Job:
     def label(self) -> str:
         """A short name for people, in messages and logs."""
         parts = [self.dataset, self.backbone, self.weights, self.pooling, f"loss:{self.loss}"]
-        parts += [f"{self.resolution}px", f"{self.projection}:{self.dims}"]
+        crop = [f"crop:{self.crop}"] if self.crop not in (None, "box") else []
+        parts += [f"{self.resolution}px", self.transform, *crop, f"{self.projection}:{self.dims}"]
         parts += [self.recipe] if self.recipe is not None else []
         parts += [f"seed:{self.seed}"] if self.seed is not None else []
         return " ".join(parts)
@@ -87,6 +91,8 @@ def resolve(cell: Mapping[str, str]) -> Job | Pruned:
         loss=values["loss"],
         recipe=values["recipe"] if trained else None,
         resolution=resolution,
+        transform=values.get("transform", dataset.transform),
+        crop=values.get("crop", "box") if dataset.has_boxes else None,
         dims=dims,
         projection=projection,
         seed=int(values["seed"]) if random else None,
@@ -94,6 +100,7 @@ def resolve(cell: Mapping[str, str]) -> Job | Pruned:
     reason = (
         _wrong_pooling(job, backbone)
         or _wrong_size(job, backbone)
+        or _wrong_shape(job, backbone)
         or _wrong_dims(job, backbone)
         or _wrong_training(job, backbone, dataset)
     )
@@ -122,6 +129,12 @@ def _wrong_size(job: Job, backbone: Backbone) -> str | None:
         return (
             f"resolution={job.resolution}: below {backbone.name}'s total stride {backbone.stride}"
         )
+    return None
+
+
+def _wrong_shape(job: Job, backbone: Backbone) -> str | None:
+    if TRANSFORMS[job.transform].keeps_aspect and not backbone.any_shape:
+        return f"transform={job.transform}: {backbone.name} is built for squares of one size"
     return None
 
 

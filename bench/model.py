@@ -82,14 +82,20 @@ def build_embedder(model: Model, poolings: Sequence[str]) -> Embedder:
     return embedder
 
 
-def create_backbone(row: Backbone, resolution: int, **loading: Any) -> nn.Module:
-    """Build the timm model without its classifier, for one resolution."""
+def create_backbone(
+    row: Backbone, resolution: int, *, any_shape: bool = False, **loading: Any
+) -> nn.Module:
+    """Build the timm model without its classifier, for one resolution.
+
+    With any_shape its position embeddings are interpolated anew for the shape of each batch.
+    """
     size: dict[str, Any] = {"img_size": resolution} if row.sized else {}
+    size |= {"dynamic_img_size": True} if any_shape else {}
     name = row.timm if "pretrained" in loading else row.architecture
     options: dict[str, Any] = {"num_classes": 0, **size, **dict(row.arguments), **loading}
     try:
         network: nn.Module = timm.create_model(name, **options)
-    except AssertionError as error:
+    except (AssertionError, TypeError) as error:
         raise WorkError(
             f"timm cannot build {row.name} for {resolution} pixels ({_first_line(error)}): "
             f"its own size is {row.input_size}"
@@ -100,12 +106,13 @@ def create_backbone(row: Backbone, resolution: int, **loading: Any) -> nn.Module
 def _load_backbone(row: Backbone, model: Model) -> nn.Module:
     weights = parse_weights(model.weights)
     file = weights.file_for(row)
+    size = _built_for(row, model)
     if file is not None:
-        return _from_file(row, model.resolution, file)
+        return _from_file(row, size, file, any_shape=model.any_shape)
     if weights.kind == "scratch":
-        return create_backbone(row, model.resolution)
+        return create_backbone(row, size, any_shape=model.any_shape)
     try:
-        return create_backbone(row, model.resolution, pretrained=True)
+        return create_backbone(row, size, any_shape=model.any_shape, pretrained=True)
     except (OSError, RuntimeError, ValueError) as error:
         raise UnreachableWeightsError(
             f"cannot get the pretrained weights {row.timm} ({_first_line(error)}): connect to the "
@@ -114,7 +121,16 @@ def _load_backbone(row: Backbone, model: Model) -> nn.Module:
         ) from error
 
 
-def _from_file(row: Backbone, resolution: int, file: Path) -> nn.Module:
+def _built_for(row: Backbone, model: Model) -> int:
+    """Return the size that position embeddings are laid out for.
+
+    Of a network that takes any shape and is not trained here, its own: they are interpolated once,
+    for the image.
+    """
+    return row.input_size if model.any_shape and not model.training else model.resolution
+
+
+def _from_file(row: Backbone, resolution: int, file: Path, *, any_shape: bool) -> nn.Module:
     """Load a state dict strictly: timm would quietly keep random weights for missing keys.
 
     It turns its strictness off where the classifier is not the one its configuration names, so the
@@ -125,7 +141,12 @@ def _from_file(row: Backbone, resolution: int, file: Path) -> nn.Module:
     overlay = {"state_dict": state, "num_classes": classes}
     try:
         network = create_backbone(
-            row, resolution, num_classes=classes, pretrained=True, pretrained_cfg_overlay=overlay
+            row,
+            resolution,
+            any_shape=any_shape,
+            num_classes=classes,
+            pretrained=True,
+            pretrained_cfg_overlay=overlay,
         )
     except (RuntimeError, KeyError, AttributeError, ValueError) as error:
         raise WorkError(

@@ -39,9 +39,14 @@ class Plan:
         return list(dict.fromkeys(model for model in models if model.training))
 
     def extractions(self) -> list[Extraction]:
-        """Distinct passes over evaluated images."""
+        """Distinct passes over evaluated images, distractors among them."""
         return list(
-            dict.fromkeys(cell.scores.descriptors.features.extraction for cell in self.cells)
+            dict.fromkeys(
+                features.extraction
+                for cell in self.cells
+                for features in cell.scores.features()
+                if features.extraction.part == "evaluated"
+            )
         )
 
     def fits(self) -> list[Fit]:
@@ -53,10 +58,7 @@ class Plan:
         """Every pooling that an extraction must yield: one pass serves them all."""
         wanted: dict[Extraction, list[str]] = {}
         for cell in self.cells:
-            descriptors = cell.scores.descriptors
-            used = [descriptors.features]
-            used += [descriptors.fit.features] if descriptors.fit else []
-            for features in used:
+            for features in cell.scores.features():
                 names = wanted.setdefault(features.extraction, [])
                 if features.pooling not in names:
                     names.append(features.pooling)
@@ -67,8 +69,11 @@ class Plan:
         return [cell for cell in self.cells if report_path(runs, cell.key).is_file()]
 
 
-def make_plan(matrix: Matrix, *, skip_bad_images: bool) -> Plan:
-    """Resolve every cell of a matrix; raises UsageError for values that cannot be used."""
+def make_plan(matrix: Matrix, *, skip_bad_images: bool, data: Path | None = None) -> Plan:
+    """Resolve every cell of a matrix; raises UsageError for values that cannot be used.
+
+    data is where real datasets are looked for; their images are part of what makes a cell done.
+    """
     cells: dict[str, Planned] = {}
     pruned: list[tuple[str, str]] = []
     duplicates = 0
@@ -78,9 +83,9 @@ def make_plan(matrix: Matrix, *, skip_bad_images: bool) -> Plan:
         if isinstance(resolved, Pruned):
             pruned.append((text, resolved.reason))
             continue
-        key = report_key(resolved, skip_bad_images=skip_bad_images)
+        scores = scores_of(resolved, skip_bad_images=skip_bad_images, data=data)
+        key = report_key(resolved, scores)
         duplicates += key in cells
-        scores = scores_of(resolved, skip_bad_images=skip_bad_images)
         cells.setdefault(key, Planned(resolved, key, scores))
     return Plan(cells=list(cells.values()), pruned=pruned, duplicates=duplicates)
 

@@ -22,6 +22,9 @@ class Progress(Protocol):
     def cell(self, label: str, outcome: str) -> None:
         """Note a finished cell."""
 
+    def note(self, text: str) -> None:
+        """Say something that the user should know."""
+
 
 class Silent:
     """Says nothing (--quiet)."""
@@ -32,6 +35,9 @@ class Silent:
         yield lambda n: None
 
     def cell(self, label: str, outcome: str) -> None:
+        """Keep quiet."""
+
+    def note(self, text: str) -> None:
         """Keep quiet."""
 
 
@@ -55,6 +61,10 @@ class Lines:
         """Report a finished cell."""
         self.finished += 1
         self.write(f"[{self.finished}/{self.cells}] {label}: {outcome}")
+
+    def note(self, text: str) -> None:
+        """Write it as it is."""
+        self.write(text)
 
 
 class Live:
@@ -111,3 +121,7 @@ class Live:
         """Print the finished cell above the bars."""
         self.bars.console.print(f"{label}: {outcome}", highlight=False, markup=False)
         self.bars.update(self.all_cells, advance=1)
+
+    def note(self, text: str) -> None:
+        """Print it above the bars."""
+        self.bars.console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bench import identity
-from bench.identity import Scores, digest, source_row
+from bench.identity import Scores, digest
 from bench.job import Job
-from registry.datasets import dataset_row
+from registry.datasets import dataset_row, source_row
 from registry.recipes import RECIPES
 from registry.timm_models import backbone_row
 from registry.transforms import TRANSFORMS
@@ -23,13 +23,13 @@ def protocol_card(job: Job, scores: Scores, counts: Mapping[str, int]) -> dict[s
     landmarks = row.measure == "revisited"
     return {
         "dataset": row.title,
-        "dataset_fingerprint": digest(row.identity),
+        "dataset_fingerprint": images_fingerprint(scores),
         "twin": row.is_twin,
-        "transform": TRANSFORMS[row.transform].meaning,
-        "query_crop": "to bbx in native pixels, before resizing" if landmarks else "none",
-        "exif_orientation": "ignored",
+        "transform": TRANSFORMS[job.transform].meaning,
+        "query_crop": "to bbx in native pixels, before resizing" if job.crop == "box" else "none",
+        "exif_orientation": "applied" if row.upright else "ignored",
         "resolution": job.resolution,
-        "interpolation": backbone_row(job.backbone).interpolation + ", antialiased (Pillow)",
+        "interpolation": backbone_row(job.backbone).interpolation + ", antialiased (torchvision)",
         "pooling": job.pooling,
         "projection": job.projection,
         "projection_fit": fit_set(scores),
@@ -56,6 +56,8 @@ VARIED = (
     "projection",
     "projection_fit",
     "resolution",
+    "transform",
+    "query_crop",
     "interpolation",
     "selection",
 )
@@ -70,6 +72,12 @@ def compared_fields(card: dict[str, object]) -> list[str]:
 def fingerprint(card: dict[str, object]) -> str:
     """Hash the fields that must agree into eight hexadecimal digits."""
     return digest({name: card[name] for name in compared_fields(card)})[:8]
+
+
+def images_fingerprint(scores: Scores) -> str:
+    """Hash the lists and images that were measured, distractors among them."""
+    parts = [scores.descriptors, *([scores.distractors] if scores.distractors else [])]
+    return digest({"images": [part.features.extraction.images for part in parts]})
 
 
 def fit_set(scores: Scores) -> str:

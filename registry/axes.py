@@ -8,14 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from registry.backbones import BACKBONES
-from registry.datasets import (
-    DATASETS,
-    GROUPS,
-    PREFIX,
-    TRAINING_SETS,
-    dataset_row,
-    folder_dataset,
-)
+from registry.datasets import DATASETS, FORMS, GROUPS, TRAINING_SETS, dataset_row, training_row
 from registry.errors import UsageError
 from registry.losses import LOSSES, format_loss, parse_loss
 from registry.poolings import POOLINGS
@@ -23,8 +16,10 @@ from registry.projections import PROJECTIONS
 from registry.recipes import RECIPES
 from registry.table import R, Table, unknown
 from registry.timm_models import TIMM_PREFIX, backbone_row
+from registry.transforms import TRANSFORMS
 from registry.weights import KINDS, parse_weights
 
+CROPS = ("box", "none")
 LARGEST = 1_000_000
 """No axis of whole numbers goes beyond it."""
 
@@ -44,29 +39,39 @@ class Axis:
 def _dataset(item: str) -> list[str]:
     if item in GROUPS:
         return list(GROUPS[item])
-    if item.startswith(PREFIX):
-        return [folder_dataset(item).name]
+    if _is_form(item):
+        return [dataset_row(item).name]
     if _is_glob(item):
         return DATASETS.matching(item)
     if item not in DATASETS:
-        raise UsageError(unknown("dataset", item, [*GROUPS, *DATASETS, "folder:PATH"]))
-    return [dataset_row(item).name]
+        raise UsageError(unknown("dataset", item, [*GROUPS, *DATASETS, *FORMS]))
+    return [item]
 
 
 def _train(item: str) -> list[str]:
     if item == "own":
         return [item]
-    if item.startswith(PREFIX):
-        return [folder_dataset(item).name]
+    if _is_form(item):
+        return [training_row(item, item).name]
     if item not in TRAINING_SETS:
-        raise UsageError(unknown("train", item, ["own", *TRAINING_SETS, "folder:PATH"]))
+        raise UsageError(unknown("train", item, ["own", *TRAINING_SETS, *FORMS]))
     return [item]
+
+
+def _is_form(item: str) -> bool:
+    return any(sign in item for sign in (":", "@", "+"))
 
 
 def _backbone(item: str) -> list[str]:
     if item.startswith(TIMM_PREFIX):
         return [backbone_row(item).name]
     return BACKBONES.matching(item) if _is_glob(item) else [BACKBONES[item].name]
+
+
+def _crop(item: str) -> list[str]:
+    if item not in CROPS:
+        raise UsageError(unknown("crop", item, CROPS))
+    return [item]
 
 
 def _weights(item: str) -> list[str]:
@@ -158,13 +163,13 @@ AXES: Table[Axis] = Table(
             name="dataset",
             meaning="what is evaluated; twins = all five",
             read=_dataset,
-            known=(*GROUPS, *DATASETS, "folder:PATH"),
+            known=(*GROUPS, *DATASETS, *FORMS),
         ),
         Axis(
             name="train",
             meaning="whose training split trains, and fits projections; own = the dataset's",
             read=_train,
-            known=("own", *TRAINING_SETS, "folder:PATH"),
+            known=("own", *TRAINING_SETS, *FORMS),
         ),
         Axis(
             name="backbone",
@@ -196,6 +201,18 @@ AXES: Table[Axis] = Table(
             meaning="side of the square input in pixels; native = the backbone's own",
             read=whole_numbers("resolution", smallest=1, words=("native",)),
             known=("native", "64", "224", "384"),
+        ),
+        Axis(
+            name="transform",
+            meaning="how evaluated images get that size; each dataset has its own",
+            read=_named(TRANSFORMS),
+            known=tuple(TRANSFORMS),
+        ),
+        Axis(
+            name="crop",
+            meaning="landmark queries: box = cut to their box in native pixels first; none = whole",
+            read=_crop,
+            known=CROPS,
         ),
         Axis(
             name="dims",

@@ -48,6 +48,11 @@ class Backbone:
     source: str
 
     @property
+    def any_shape(self) -> bool:
+        """Whether it takes images of any shape: all but windows, whose tokens are no sequence."""
+        return not self.sized or "cls" in self.prefix
+
+    @property
     def architecture(self) -> str:
         """The timm name without the pretrained tag."""
         return self.timm.partition(".")[0]

@@ -20,6 +20,8 @@ AXES = (
     "loss",
     "recipe",
     "resolution",
+    "transform",
+    "crop",
     "dims",
     "projection",
     "seed",

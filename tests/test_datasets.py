@@ -9,14 +9,25 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from registry.datasets import TRAINING_SETS, cub, dataset_row, inshop, revisited, sop, synthetic
+from registry.datasets import (
+    ALL,
+    GROUPS,
+    cub,
+    dataset_row,
+    inshop,
+    revisited,
+    sop,
+    synthetic,
+    writers,
+)
+from registry.datasets.counts import counts_of
 from registry.datasets.folder import folder_dataset
 from registry.datasets.lists import read_lines
 from registry.datasets.twins import MANIFEST, draw
 from registry.errors import UsageError, WorkError
 from tests.conftest import write_photos
 
-TWINS = pytest.mark.parametrize("name", TRAINING_SETS)
+TWINS = pytest.mark.parametrize("name", ["twins", *GROUPS["twins"]])
 
 
 def classes(images):
@@ -93,7 +104,7 @@ def test_an_image_without_a_class_is_named(tmp_path):
 
 def test_an_unknown_status_is_named(tmp_path):
     (tmp_path / "Eval").mkdir()
-    (tmp_path / inshop.PARTITION).write_text("1\nheader\nimg/a.jpg id_1 querry\n")
+    (tmp_path / inshop.PARTITIONS[0]).write_text("1\nheader\nimg/a.jpg id_1 querry\n")
     with pytest.raises(WorkError, match="status 'querry'"):
         inshop.read(tmp_path)
 
@@ -107,8 +118,8 @@ class Hostile:
     ("content", "message"),
     [
         (pickle.dumps(Hostile()), "wants to load"),
-        (b"not a pickle", "is not a ground-truth file"),
-        (pickle.dumps({"imlist": []}), "no imlist, qimlist and gnd"),
+        (b"not a pickle", "is not a list file of plain lists"),
+        (pickle.dumps({"imlist": []}), "has no gnd and no qimlist: fetch"),
     ],
 )
 def test_a_hostile_or_broken_ground_truth_is_refused(tmp_path, content, message, capsys):
@@ -123,17 +134,16 @@ def test_a_hostile_or_broken_ground_truth_is_refused(tmp_path, content, message,
 
 @TWINS
 def test_a_twin_has_the_counts_of_its_row_and_all_its_images(name, data):
-    row = TRAINING_SETS[name]
+    row = ALL[name]
     split = row.read(row.prepare(data))
-    assert (len(split.train) if split.train else 0) == row.train_images
-    assert len(split.evaluated) == row.evaluated_images
+    assert not list(row.counts.differences(counts_of(split)))
     for images in filter(None, [split.train, split.evaluated]):
         assert all((images.root / path).is_file() for path in images.paths)
 
 
 @pytest.mark.parametrize("name", ["twin-sop", "twin-cub", "twin-inshop"])
 def test_a_twins_halves_share_no_class_and_no_image(name, data):
-    row = TRAINING_SETS[name]
+    row = ALL[name]
     split = row.read(row.prepare(data))
     pixels = [
         {(images.root / path).read_bytes() for path in images.paths}
@@ -158,10 +168,10 @@ def test_landmark_twins_are_graded_by_what_was_drawn(data):
 
 def test_a_twin_is_drawn_the_same_again(tmp_path):
     twin = synthetic.CategoryTwin(
-        kind="bird", seed=1, train_classes=2, test_classes=2, images_per_class=2
+        kind="bird", seed=1, train_classes=2, train_images=4, test_classes=2, test_images=4
     )
     for name in ("one", "two"):
-        synthetic.write_cub(tmp_path / name, twin)
+        writers.write_cub(tmp_path / name, twin, synthetic.draw_here)
     files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*"))
     assert len(files) == 8 + 5 + 4  # images, lists, class folders
     for file in files:
@@ -172,7 +182,7 @@ def test_a_twin_is_drawn_the_same_again(tmp_path):
 def test_pictures_are_pinned():
     """The drawing's identity is its VERSION: raise it when these pixels change."""
     twin = synthetic.CategoryTwin(
-        kind="product", seed=1, train_classes=1, test_classes=1, images_per_class=1
+        kind="product", seed=1, train_classes=1, train_images=1, test_classes=1, test_images=1
     )
     golden = json.loads((Path(__file__).parent / "golden" / "drawing.json").read_text())
     pixels = synthetic.class_picture(twin, 0, 0).pixels.astype(int)
@@ -180,7 +190,7 @@ def test_pictures_are_pinned():
 
 
 def test_an_altered_twin_is_refused(tmp_path):
-    def write(root):
+    def write(root, draw):
         (root / "a.txt").write_text("a")
 
     root = draw(tmp_path, name="x", identity={"v": 1}, write=write)
@@ -191,7 +201,7 @@ def test_an_altered_twin_is_refused(tmp_path):
 
 
 def test_a_twin_appears_only_complete(tmp_path):
-    def write(root):
+    def write(root, draw):
         (root / "a.txt").write_text("a")
         raise OSError(28, "No space left on device")
 
@@ -201,7 +211,7 @@ def test_a_twin_appears_only_complete(tmp_path):
 
 
 def test_two_processes_may_draw_one_twin(tmp_path):
-    def write(root):
+    def write(root, _):
         (root / "a.txt").write_text("a")
         if not (tmp_path / "twins" / "other").is_dir():
             (tmp_path / "twins" / "other").mkdir()

@@ -38,6 +38,7 @@ class Request:
     force: bool
     keep_going: bool
     quiet: bool
+    cache_gb: float
 
 
 def show_plan(plan: Plan, runs: Path) -> None:
@@ -87,14 +88,16 @@ def _work(plan: Plan, request: Request, console: Console) -> Outcome:
         from bench.device import choose_device
         from bench.execution.artifacts import Artifacts
         from bench.execution.local import Options, run_plan
+        from bench.pixels import Cache
         from bench.stages.context import Context
 
         device = choose_device(request.device)
     remember(plan, request.runs)
     options = Options(request.runs, force=request.force, keep_going=request.keep_going)
     with running(plan, request.runs), _progress(plan, request, console) as progress:
+        cache = Cache(request.runs / "cache", int(request.cache_gb * 1e9), progress.note)
         context = Context(
-            Artifacts(request.runs, again=request.force), request.data, device, progress
+            Artifacts(request.runs, again=request.force), request.data, device, progress, cache
         )
         return run_plan(plan, context, options)
 

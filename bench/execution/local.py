@@ -83,13 +83,16 @@ def _run_cell(
     scores = cell.scores
     fit, features = scores.descriptors.fit, scores.descriptors.features
     model = features.extraction.model
+    evaluated = [features, *([scores.distractors.features] if scores.distractors else [])]
     with guarded(model, broken):
         ensure_weights(model, context)
     if fit is not None:
         with guarded(fit, broken), guarded(model, broken, UnreachableWeightsError):
             ensure_fit(fit, poolings[fit.features.extraction], context)
-    with guarded(features.extraction, broken), guarded(model, broken, UnreachableWeightsError):
-        ensure_features(features, poolings[features.extraction], context)
+    for needed in evaluated:
+        extraction = needed.extraction
+        with guarded(extraction, broken), guarded(model, broken, UnreachableWeightsError):
+            ensure_features(needed, poolings[extraction], context)
     scored = ensure_scores(scores, poolings[features.extraction], context)
     return write_report(cell, scored, context, runs)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 
 from bench.execution.artifacts import Artifacts
-from bench.identity import source_row
+from bench.pixels import Cache
 from bench.progress import Progress
+from registry.datasets import source_row
 from registry.datasets.split import Split
 
 
@@ -21,6 +22,7 @@ class Context:
     data: Path
     device: torch.device
     progress: Progress
+    cache: Cache
     splits: dict[str, Split] = field(default_factory=dict)
     """Datasets read so far: each is prepared and verified once per run."""
 

@@ -11,15 +11,15 @@ import numpy.typing as npt
 import torch
 
 from bench.execution.artifacts import read_json, write_json
-from bench.identity import Extraction, Features, source_row
-from bench.images import Preprocessing, batches
+from bench.identity import Extraction, Features
+from bench.images import batches
 from bench.inference import for_inference
+from bench.sources import evaluation_source
 from bench.stages.context import Context
 from bench.stages.weights import load_embedder
-from registry.datasets.split import Images, Positions
+from registry.datasets import source_row
+from registry.datasets.split import Positions
 from registry.errors import WorkError
-from registry.timm_models import backbone_row
-from registry.transforms import TRANSFORMS
 
 Vectors = npt.NDArray[np.float32]
 VECTORS, BAD = "vectors.npy", "bad_images.json"
@@ -60,21 +60,12 @@ def bad_images(features: Features, context: Context) -> dict[int, str]:
     return {int(position): reason for position, reason in content.items()}
 
 
-def images_of(extraction: Extraction, context: Context) -> Images:
-    """List the images that an extraction passes over."""
-    split = context.split(extraction.dataset)
-    images = split.train if extraction.part == "train" else split.evaluated
-    assert images is not None
-    return images
-
-
 def _extract(extraction: Extraction, poolings: Sequence[str], context: Context) -> None:
-    images = images_of(extraction, context)
+    source = evaluation_source(extraction, context)
+    images = source.images
     embedder = for_inference(load_embedder(extraction.model, poolings, context), context.device)
     row = source_row(extraction.dataset)
     resolution = extraction.model.resolution
-    interpolation = backbone_row(extraction.model.backbone).interpolation
-    how = Preprocessing(TRANSFORMS[row.transform], resolution, interpolation)
     size = max(8, min(128, PIXELS_PER_BATCH // resolution**2))
     found: dict[str, Vectors] = {}
     bad: dict[int, str] = {}
@@ -83,7 +74,7 @@ def _extract(extraction: Extraction, poolings: Sequence[str], context: Context) 
         torch.inference_mode(),
         context.progress.step(name, len(images), "images") as advance,
     ):
-        for batch in batches(images, how, size=size, skip_bad=extraction.skip_bad_images):
+        for batch in batches(source, size=size, skip_bad=extraction.skip_bad_images):
             bad |= batch.bad
             if batch.positions:
                 pixels = torch.from_numpy(batch.pixels).permute(0, 3, 1, 2)

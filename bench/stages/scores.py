@@ -22,7 +22,7 @@ from bench.neighbours import nearest
 from bench.progress import Advance
 from bench.stages.context import Context
 from bench.stages.descriptors import ensure_descriptors
-from bench.stages.features import Vectors, bad_images, images_of
+from bench.stages.features import Vectors, bad_images
 from registry.datasets import Dataset, dataset_row
 from registry.datasets.split import Graded, Split
 from registry.errors import WorkError
@@ -55,14 +55,11 @@ def ensure_scores(scores: Scores, poolings: Sequence[str], context: Context) -> 
     """
     if context.artifacts.has(scores):
         return context.artifacts.path(scores)
-    vectors = ensure_descriptors(scores.descriptors, poolings, context)
-    features = scores.descriptors.features
-    bad = np.array(sorted(bad_images(features, context)), dtype=np.int64)
-    split = context.split(scores.dataset).without(bad)
+    split, vectors, bad = _measured(scores, poolings, context)
     row = dataset_row(scores.dataset)
     with context.progress.step(f"scoring {row.title}", len(split.queries), "queries") as advance:
         table, counts = score(row, split, vectors, advance)
-    images = images_of(features.extraction, context)
+    images = split.evaluated
     table.insert(0, "query", [images.paths[position] for position in table["query_position"]])
     table["nearest"] = [[images.paths[p] for p in found] for found in table["nearest"]]
     metrics = {
@@ -71,7 +68,7 @@ def ensure_scores(scores: Scores, poolings: Sequence[str], context: Context) -> 
     }
     counts |= {
         "gallery": len(split.gallery),
-        "bad_images": len(bad),
+        "bad_images": bad,
         "dims": int(vectors.shape[1]),
     }
 
@@ -80,6 +77,24 @@ def ensure_scores(scores: Scores, poolings: Sequence[str], context: Context) -> 
         write_json(folder / METRICS, {"metrics": metrics, "counts": counts})
 
     return context.artifacts.publish(scores, write)
+
+
+def _measured(
+    scores: Scores, poolings: Sequence[str], context: Context
+) -> tuple[Split, Vectors, int]:
+    """Return the split, distractors in its gallery, its descriptors, and how many are left out."""
+    vectors = ensure_descriptors(scores.descriptors, poolings, context)
+    split = context.split(scores.dataset)
+    bad = list(bad_images(scores.descriptors.features, context))
+    if scores.distractors is not None:
+        extraction = scores.distractors.features.extraction
+        more = ensure_descriptors(scores.distractors, poolings, context)
+        bad += [
+            len(vectors) + position for position in bad_images(scores.distractors.features, context)
+        ]
+        split = split.with_distractors(context.split(extraction.dataset).evaluated)
+        vectors = np.concatenate([vectors, more])
+    return split.without(np.array(sorted(bad), dtype=np.int64)), vectors, len(bad)
 
 
 def read_metrics(folder: Path) -> tuple[dict[str, float], dict[str, int]]:

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from bench.execution.artifacts import read_json, write_json
 from bench.identity import Model
 from bench.model import Embedder, build_embedder
+from bench.sources import training_source
 from bench.stages.context import Context
 from bench.train.loop import train
 
@@ -21,9 +22,8 @@ def ensure_weights(model: Model, context: Context) -> None:
     if model.training is None or context.artifacts.has(model):
         return
     embedder = build_embedder(model, [model.training.pooling])
-    images = context.split(model.training.train).train
-    assert images is not None  # job.py prunes trainings without a training split
-    log = train(embedder, model, images, device=context.device, progress=context.progress)
+    source = training_source(model, model.training, context)
+    log = train(embedder, model, source, device=context.device, progress=context.progress)
 
     def write(folder: Path) -> None:
         state = {name: value.cpu().contiguous() for name, value in embedder.state_dict().items()}

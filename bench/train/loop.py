@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from bench.decode import BadImageError
 from bench.identity import Model, Training
-from bench.images import DECODERS, BadImageError, Preprocessing, Sample, decode
+from bench.images import DECODERS, ImageSource
 from bench.model import Embedder
 from bench.progress import Progress
 from bench.train.memory import CrossBatchMemory
 from bench.train.samplers import class_balanced
-from registry.datasets.split import Images, Positions
+from registry.datasets.split import Positions
 from registry.errors import WorkError
 from registry.losses import parse_loss
 from registry.losses.labelled import Labelled
 from registry.recipes import RECIPES, Recipe
-from registry.timm_models import backbone_row
-from registry.transforms import TRANSFORMS
+from registry.transforms import Pixels
 
 
 def train(
     embedder: Embedder,
     model: Model,
-    images: Images,
+    source: ImageSource,
     *,
     device: torch.device,
     progress: Progress,
@@ -43,8 +44,8 @@ def train(
     row, parameters = parse_loss(training.loss)
     assert row.build is not None
     loss_of = row.build(parameters)
-    source = BatchSource(images, model, training, recipe)
-    memory = CrossBatchMemory(round(recipe.memory_share * len(images)))
+    feed = BatchSource(source, training, recipe)
+    memory = CrossBatchMemory(round(recipe.memory_share * len(source.images)))
     embedder.to(device).train()
     optimiser = torch.optim.AdamW(
         embedder.parameters(),
@@ -59,9 +60,9 @@ def train(
         progress.step(name, recipe.steps, "steps") as advance,
     ):
         torch.manual_seed(training.seed)
-        for step in range(recipe.steps):
+        for step, drawn in enumerate(feed.batches(recipe.steps)):
             set_rate(optimiser, recipe.lr * rate_at(step, recipe))
-            batch = embed(embedder, *source.batch(step), training.pooling, device)
+            batch = embed(embedder, *drawn, training.pooling, device)
             loss = loss_of(batch, memory.content)
             losses.append(_finite(loss, step, losses))
             optimiser.zero_grad()
@@ -71,7 +72,7 @@ def train(
             if step >= recipe.memory_start:
                 memory.add(batch)
             advance(1)
-    return {"losses": losses, "skipped": source.bad_files(), "images": len(images)}
+    return {"losses": losses, "skipped": feed.bad_files(), "images": len(source.images)}
 
 
 def rate_at(step: int, recipe: Recipe) -> float:
@@ -114,47 +115,61 @@ def _finite(loss: Tensor, step: int, before: list[float]) -> float:
 class BatchSource:
     """Augmented batches; each depends on the seed and its step alone."""
 
-    def __init__(self, images: Images, model: Model, training: Training, recipe: Recipe) -> None:
-        self.images = images
+    def __init__(self, source: ImageSource, training: Training, recipe: Recipe) -> None:
+        self.source = source
         self.seed = training.seed
         self.skip_bad = training.skip_bad_images
-        interpolation = backbone_row(model.backbone).interpolation
-        self.how = Preprocessing(TRANSFORMS[recipe.transform], model.resolution, interpolation)
         self.bad = self._check()
-        usable = np.setdiff1d(np.arange(len(images), dtype=np.int64), self.bad)
+        labels = source.images.labels
+        usable = np.setdiff1d(np.arange(len(labels), dtype=np.int64), self.bad)
         self.sampler = class_balanced(
-            images.labels,
+            labels,
             usable,
             classes=recipe.classes_per_batch,
             images=recipe.images_per_class,
             seed=training.seed,
         )
 
-    def batch(self, step: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return (B, 3, S, S) uint8 images, (B,) classes and (B,) positions."""
+    def batches(self, steps: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Yield (B, 3, S, S) uint8 images, (B,) classes and (B,) positions, one batch ahead."""
+        with ThreadPoolExecutor(DECODERS) as pool:
+            ahead: list[tuple[Positions, list[Future[Pixels]]]] = []
+            for step in range(steps + 1):
+                if step < steps:
+                    ahead.append(self._ordered(step, pool))
+                if step > 0:
+                    yield self._collected(*ahead.pop(0))
+
+    def _ordered(
+        self, step: int, pool: ThreadPoolExecutor
+    ) -> tuple[Positions, list[Future[Pixels]]]:
         positions = next(self.sampler)
-        samples = [
-            Sample(int(position), (self.seed, step, slot))
+        futures = [
+            pool.submit(self.source.augmented, int(position), (self.seed, step, slot))
             for slot, position in enumerate(positions)
         ]
-        with ThreadPoolExecutor(DECODERS) as pool:
-            pixels = list(pool.map(lambda sample: decode(self.images, sample, self.how), samples))
-        stacked = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
-        labels = torch.from_numpy(self.images.labels[positions])
+        return positions, futures
+
+    def _collected(
+        self, positions: Positions, futures: list[Future[Pixels]]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        pixels = np.stack([future.result() for future in futures])
+        stacked = torch.from_numpy(pixels).permute(0, 3, 1, 2)
+        labels = torch.from_numpy(self.source.images.labels[positions])
         return stacked, labels, torch.from_numpy(positions)
 
     def bad_files(self) -> list[str]:
         """Name the images that were left out."""
-        return [self.images.paths[position] for position in self.bad]
+        return [self.source.images.paths[position] for position in self.bad]
 
     def _check(self) -> Positions:
         """Decode everything once: with --skip-bad-images, to know what to leave out."""
         if not self.skip_bad:
             return np.empty(0, dtype=np.int64)
         bad = []
-        for position in range(len(self.images)):
+        for position in range(len(self.source.images)):
             try:
-                decode(self.images, Sample(position), self.how)
+                self.source.resized(position)
             except BadImageError:
                 bad.append(position)
         return np.array(bad, dtype=np.int64)

@@ -1,36 +1,70 @@
-"""Datasets: the five twins by name, the user's own images as folder:PATH."""
+"""Datasets: the real ones and the five twins by name, and the forms that make others of them.
+
+folder:PATH     the user's own images       NAME@subset(classes=20,seed=0)   a part of another
+twin:PATH       a twin of any size          NAME+r1m      landmarks among a million distractors
+"""
 
 from registry.datasets.dataset import Dataset
-from registry.datasets.folder import PREFIX, folder_dataset
+from registry.datasets.folder import PREFIX as FOLDER
+from registry.datasets.folder import folder_dataset
+from registry.datasets.r1m import R1M, SUFFIX, with_distractors
+from registry.datasets.real import EVALUATED, REAL
+from registry.datasets.subset import FORM, subset_of
+from registry.datasets.twin_folder import PREFIX as TWIN
+from registry.datasets.twin_folder import twin_dataset
 from registry.datasets.twins import SHARED_TRAINING_SET, TWINS
 from registry.table import Table
 
 __all__ = [
+    "ALL",
     "DATASETS",
+    "FORMS",
     "GROUPS",
-    "PREFIX",
     "TRAINING_SETS",
     "Dataset",
     "dataset_row",
-    "folder_dataset",
+    "source_row",
     "training_row",
 ]
 
-DATASETS: Table[Dataset] = Table("dataset", TWINS)
+DATASETS: Table[Dataset] = Table("dataset", [*EVALUATED, *TWINS])
 
-TRAINING_SETS: Table[Dataset] = Table("train", [SHARED_TRAINING_SET, *TWINS])
+TRAINING_SETS: Table[Dataset] = Table(
+    "train",
+    [SHARED_TRAINING_SET, *(row for row in (*REAL.values(), *TWINS) if row.train_images)],
+)
+
+ALL: Table[Dataset] = Table("dataset", [*REAL.values(), SHARED_TRAINING_SET, *TWINS])
+"""Whatever has images, evaluated or not."""
 
 GROUPS: dict[str, tuple[str, ...]] = {"twins": tuple(row.name for row in TWINS)}
 """Names that stand for several datasets."""
 
+FORMS = ("folder:PATH", "twin:PATH", "NAME@subset(classes=20,seed=0)", "roxford+r1m")
+"""How other datasets are written."""
+
 
 def dataset_row(text: str) -> Dataset:
-    """Return the row of a dataset's name or folder:PATH."""
-    return folder_dataset(text) if text.startswith(PREFIX) else DATASETS[text]
+    """Return the row of a dataset's name or form; raises UsageError for what is neither."""
+    return _row(text, DATASETS)
+
+
+def source_row(text: str) -> Dataset:
+    """Return the row of anything that has images: also training sets and distractors."""
+    return _row(text, ALL)
 
 
 def training_row(train: str, dataset: str) -> Dataset:
     """Return the dataset whose training split is used: own is the evaluated dataset's."""
-    if train == "own":
-        return dataset_row(dataset)
-    return folder_dataset(train) if train.startswith(PREFIX) else TRAINING_SETS[train]
+    return dataset_row(dataset) if train == "own" else _row(train, TRAINING_SETS)
+
+
+def _row(text: str, table: Table[Dataset]) -> Dataset:
+    if text.endswith(SUFFIX) and text not in table:
+        return with_distractors(_row(text.removesuffix(SUFFIX), table), R1M)
+    subset = FORM.fullmatch(text)
+    if subset:
+        return subset_of(_row(subset["base"], table), text, subset["inside"])
+    if text.startswith(FOLDER):
+        return folder_dataset(text)
+    return twin_dataset(text) if text.startswith(TWIN) else table[text]

@@ -5,13 +5,35 @@ of the classes (1-100) trains, the second half (101-200) is evaluated, every ima
 all others: not ``train_test_split.txt``, whose halves share classes. K = 1, 2, 4, 8.
 """
 
+from functools import partial
 from pathlib import Path
 
+from registry.datasets.counts import Counts
+from registry.datasets.dataset import Dataset
 from registry.datasets.lists import read_lines
-from registry.datasets.split import Images, Split, leave_one_out, number
+from registry.datasets.official import find, official
+from registry.datasets.split import Split, labelled, leave_one_out
 from registry.errors import WorkError
 
 KS = (1, 2, 4, 8)
+FOLDERS = (
+    "CUB_200_2011",
+    "CUB_200_2011/CUB_200_2011",
+    "CUB-200-2011",
+    "CUB-200-2011/CUB_200_2011",
+    "cub200",
+    "CUB",
+    "cub",
+)
+COUNTS = Counts(
+    train_images=5_864,
+    train_classes=100,
+    evaluated_images=5_924,
+    evaluated_classes=100,
+    queries=5_924,
+    gallery=5_924,
+)
+LISTS = "a4133cf4c732f777"
 
 
 def read(root: Path) -> Split:
@@ -24,17 +46,17 @@ def read(root: Path) -> Split:
             f"{root / 'image_class_labels.txt'} has no class for image {unlabelled[0]} "
             f"and {len(unlabelled) - 1} more: fetch the list again"
         )
-    ids = sorted({int(class_id) for class_id in classes.values()})
+    ids = sorted({_class_id(class_id, root) for class_id in classes.values()})
     train = {str(class_id) for class_id in ids[: len(ids) // 2]}
     parts = (
         [image for image in paths if (classes[image] in train) == trained]
         for trained in (True, False)
     )
     trained, evaluated = (
-        Images(
-            root=root / "images",
-            paths=tuple(paths[image] for image in part),
-            labels=number([classes[image] for image in part]),
+        labelled(
+            root / "images",
+            [paths[image] for image in part],
+            [classes[image] for image in part],
         )
         for part in parts
     )
@@ -43,3 +65,24 @@ def read(root: Path) -> Split:
 
 def _by_image(path: Path) -> dict[str, str]:
     return {row[0]: row[1] for row in read_lines(path, fields=2)}
+
+
+def _class_id(text: str, root: Path) -> int:
+    if not text.isdecimal():
+        raise WorkError(
+            f"{root / 'image_class_labels.txt'}: class {text!r} is no number: fetch the list again"
+        )
+    return int(text)
+
+
+CUB = Dataset(
+    name="cub",
+    title="CUB",
+    measure="recall",
+    ks=KS,
+    transform="short_center",
+    prepare=partial(find, name="cub", folders=FOLDERS, marker="images.txt"),
+    read=official(read, name="cub", counts=COUNTS, lists=LISTS),
+    identity={"dataset": "cub", "lists": LISTS},
+    counts=COUNTS,
+)

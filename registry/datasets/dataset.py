@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from registry.datasets.counts import Counts
 from registry.datasets.split import Split
 
 
@@ -24,15 +25,36 @@ class Dataset:
     transform: str
     """Preprocessing of evaluated images, and of the training images where features are fitted."""
     prepare: Callable[[Path], Path]
-    """Data folder -> this dataset's folder, made or checked; raises what to do where it is not."""
+    """Data folder -> this dataset's folder, found or made; raises what to do where it is not."""
     read: Callable[[Path], Split]
-    """This dataset's folder -> its split, from its list files."""
+    """This dataset's folder -> its split, from its list files; raises WorkError for another one."""
     identity: Mapping[str, object]
-    """Everything the images and lists depend on: goes into every key."""
-    train_images: int
-    """Images in the training split; 0 where there is none."""
-    evaluated_images: int
-    """Queries and gallery, each image once."""
+    """Everything the lists, and for twins and folders the images, depend on: in every key."""
+    counts: Counts
+    """What a split must hold; of a subset, about."""
+    pinned: bool = False
+    """Whether the identity pins the images too; else their sizes join it once they are there."""
     is_twin: bool = False
+    upright: bool = False
+    """Whether EXIF orientation is applied. Benchmarks ignore it, as published numbers do."""
+    base: str | None = None
+    """The dataset whose lists and images these are, where only distractors are added."""
+    distractors: str | None = None
+    """The dataset whose images join the gallery."""
     defaults: Mapping[str, str] = field(default_factory=dict)
     """Axis values used with this dataset where none is typed."""
+
+    @property
+    def train_images(self) -> int:
+        """Images in the training split; 0 where there is none."""
+        return self.counts.train_images
+
+    @property
+    def evaluated_images(self) -> int:
+        """Queries and gallery, each image once."""
+        return self.counts.evaluated_images
+
+    @property
+    def has_boxes(self) -> bool:
+        """Whether its queries come with the box that shows what is asked for."""
+        return self.measure == "revisited"

@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from registry.datasets import folder_layout
+from registry.datasets.counts import counts_of
 from registry.datasets.dataset import Dataset
 from registry.datasets.split import Images, Split
 from registry.errors import UsageError
@@ -50,9 +51,10 @@ def folder_dataset(text: str) -> Dataset:
         transform="short_center",
         prepare=lambda data: root,
         read=read,
-        identity={"folder": content},
-        train_images=len(found.train) if found.train else 0,
-        evaluated_images=len(found.evaluated),
+        identity={"folder": content, "exif": "applied"},
+        counts=counts_of(found),
+        pinned=True,
+        upright=True,
         defaults={"train": "own"},
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from registry.datasets.split import Images, Split, leave_one_out, number
+from registry.datasets.split import Images, Split, labelled, leave_one_out
 from registry.errors import UsageError
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
@@ -43,10 +43,10 @@ def class_images(root: Path) -> dict[str, list[str]]:
 
 def as_images(root: Path, classes: dict[str, list[str]]) -> Images:
     """List the images of some classes."""
-    return Images(
-        root=root,
-        paths=tuple(path for paths in classes.values() for path in paths),
-        labels=number([name for name, paths in classes.items() for _ in paths]),
+    return labelled(
+        root,
+        [path for paths in classes.values() for path in paths],
+        [name for name, paths in classes.items() for _ in paths],
     )
 
 
@@ -81,7 +81,7 @@ def read_training(root: Path) -> Split:
     nothing = np.empty(0, dtype=np.int64)
     return Split(
         train=as_images(root, class_images(root)),
-        evaluated=Images(root=root, paths=(), labels=nothing),
+        evaluated=labelled(root, [], []),
         queries=nothing,
         gallery=nothing,
     )

@@ -9,22 +9,45 @@ from pathlib import Path
 
 import numpy as np
 
+from registry.datasets.counts import Counts
+from registry.datasets.dataset import Dataset
 from registry.datasets.lists import read_lines
-from registry.datasets.split import Images, Split, number
+from registry.datasets.official import find, official
+from registry.datasets.split import Images, Split, labelled
 from registry.errors import WorkError
 
 KS = (1, 10, 20, 30)
-PARTITION = Path("Eval", "list_eval_partition.txt")
+FOLDERS = (
+    "In-shop Clothes Retrieval Benchmark",
+    "DeepFashion/In-shop Clothes Retrieval Benchmark",
+    "In-shop_Clothes_Retrieval_Benchmark",
+    "In-shop",
+    "Inshop_Clothes",
+    "Inshop",
+    "inshop",
+)
+PARTITIONS = (Path("Eval", "list_eval_partition.txt"), Path("list_eval_partition.txt"))
+"""Where the list lies: in its own folder, or beside the images, as many unpack it."""
+COUNTS = Counts(
+    train_images=25_882,
+    train_classes=3_997,
+    evaluated_images=26_830,
+    evaluated_classes=3_985,
+    queries=14_218,
+    gallery=12_612,
+)
+LISTS = "35c1be46e1146483"
 
 
 def read(root: Path) -> Split:
     """Read the partition; raises WorkError for a status that is not one of the three."""
-    rows = read_lines(root / PARTITION, fields=3, header=2)
+    partition = next((path for path in PARTITIONS if (root / path).is_file()), PARTITIONS[0])
+    rows = read_lines(root / partition, fields=3, header=2)
     parts: dict[str, list[tuple[str, ...]]] = {"train": [], "query": [], "gallery": []}
     for row in rows:
         if row[2] not in parts:
             raise WorkError(
-                f"{root / PARTITION}: {row[0]} has status {row[2]!r}, "
+                f"{root / partition}: {row[0]} has status {row[2]!r}, "
                 f"not one of {', '.join(parts)}: fetch the list again"
             )
         parts[row[2]].append(row)
@@ -40,8 +63,24 @@ def read(root: Path) -> Split:
 
 def _images(root: Path, rows: list[tuple[str, ...]]) -> Images:
     folder = root / "Img" if (root / "Img").is_dir() else root
-    return Images(
-        root=folder,
-        paths=tuple(path for path, _, _ in rows),
-        labels=number([item for _, item, _ in rows]),
-    )
+    return labelled(folder, [path for path, _, _ in rows], [item for _, item, _ in rows])
+
+
+def prepare(data: Path) -> Path:
+    """Find the folder, with the list in its own folder or beside the images."""
+    flat = any((data / folder / PARTITIONS[1]).is_file() for folder in (*FOLDERS, "."))
+    marker = PARTITIONS[1 if flat else 0]
+    return find(data, name="inshop", folders=FOLDERS, marker=marker.as_posix())
+
+
+INSHOP = Dataset(
+    name="inshop",
+    title="In-Shop",
+    measure="recall",
+    ks=KS,
+    transform="short_center",
+    prepare=prepare,
+    read=official(read, name="inshop", counts=COUNTS, lists=LISTS),
+    identity={"dataset": "inshop", "lists": LISTS},
+    counts=COUNTS,
+)

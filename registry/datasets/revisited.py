@@ -5,59 +5,70 @@
 before any resizing, as revisitop's example_process_images.py does.
 """
 
-import io
-import pickle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from registry.datasets.split import Graded, Images, Positions, Split
+from registry.datasets.pickles import load_builtins
+from registry.datasets.split import Box, Graded, Positions, Split, labelled
 from registry.errors import WorkError
+
+PARENTS = (".", "test", "datasets", "revisitop", "data/test", "data/datasets")
+"""Folders that <name> is found under: the repositories of the field unpack it there."""
+
+
+def folders(name: str) -> tuple[str, ...]:
+    """Usual places of <name>, its plain name first."""
+    return (name, *(f"{parent}/{name}" for parent in PARENTS[1:]))
 
 
 def read(root: Path, *, name: str) -> Split:
     """Read gnd_<name>.pkl; evaluated images are the queries, then the gallery."""
-    truth = load_ground_truth(root / f"gnd_{name}.pkl")
+    path = root / f"gnd_{name}.pkl"
+    truth = load_builtins(path, keys=("imlist", "qimlist", "gnd"))
     queries, gallery = truth["qimlist"], truth["imlist"]
+    entries = [_entry(path, index, entry) for index, entry in enumerate(truth["gnd"])]
+    if len(entries) != len(queries):
+        raise WorkError(f"{path}: {len(queries)} queries, {len(entries)} judged: fetch it again")
     first = len(queries)
-    boxes = {index: tuple(entry["bbx"]) for index, entry in enumerate(truth["gnd"])}
+    graded = {
+        index: Graded(
+            *(_positions(path, entry[part], first, gallery) for part in ("easy", "hard", "junk"))
+        )
+        for index, entry in enumerate(entries)
+    }
     return Split(
         train=None,
-        evaluated=Images(
-            root=root / "jpg",
-            paths=tuple(f"{image}.jpg" for image in [*queries, *gallery]),
-            labels=np.full(first + len(gallery), -1, dtype=np.int64),
-            boxes=boxes,
+        evaluated=labelled(
+            root / "jpg",
+            [f"{image}.jpg" for image in [*queries, *gallery]],
+            [],
+            boxes={index: _box(entry) for index, entry in enumerate(entries)},
         ),
         queries=np.arange(first, dtype=np.int64),
         gallery=np.arange(len(gallery), dtype=np.int64) + first,
-        graded={
-            index: Graded(*(_positions(entry[part], first) for part in ("easy", "hard", "junk")))
-            for index, entry in enumerate(truth["gnd"])
-        },
+        graded=graded,
     )
 
 
-def _positions(listed: list[int], first: int) -> Positions:
-    return np.array(listed, dtype=np.int64).reshape(-1) + first
+def _box(entry: dict[str, Any]) -> Box:
+    left, top, right, bottom = map(float, entry["bbx"])
+    return left, top, right, bottom
 
 
-class _BuiltinsOnly(pickle.Unpickler):
-    """An unpickler that looks up no name: lists, dicts, strings and numbers need none."""
+def _entry(path: Path, index: int, entry: Any) -> dict[str, Any]:
+    wanted = {"bbx", "easy", "hard", "junk"}
+    if not isinstance(entry, dict) or not wanted <= entry.keys() or len(entry["bbx"]) != 4:
+        raise WorkError(
+            f"{path}: query {index} has no bbx of four numbers, easy, hard and junk "
+            "(the ground truth of the older Oxford5k or Paris6k has not): fetch the revisited one"
+        )
+    return dict(entry)
 
-    def find_class(self, module: str, name: str) -> Any:
-        raise pickle.UnpicklingError(f"it wants to load {module}.{name}")
 
-
-def load_ground_truth(path: Path) -> dict[str, Any]:
-    """Load a ground-truth pickle of plain builtins; anything else in it is a WorkError."""
-    try:
-        truth = _BuiltinsOnly(io.BytesIO(path.read_bytes())).load()
-    except FileNotFoundError:
-        raise WorkError(f"there is no {path}: is this the dataset's own folder?") from None
-    except Exception as error:
-        raise WorkError(f"{path} is not a ground-truth file ({error}): fetch it again") from error
-    if not isinstance(truth, dict) or not {"imlist", "qimlist", "gnd"} <= truth.keys():
-        raise WorkError(f"{path} has no imlist, qimlist and gnd: fetch it again")
-    return truth
+def _positions(path: Path, listed: list[int], first: int, gallery: list[str]) -> Positions:
+    positions = np.array(listed, dtype=np.int64).reshape(-1)
+    if len(positions) and not 0 <= positions.min() <= positions.max() < len(gallery):
+        raise WorkError(f"{path} judges image {positions.max()} of {len(gallery)}: fetch it again")
+    return positions + first

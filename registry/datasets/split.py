@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,11 +23,23 @@ class Images:
     """Relative to root, as the lists write them."""
     labels: Positions
     """(N,) classes, numbered from 0 in order of first appearance."""
+    classes: tuple[str, ...] = ()
+    """What the lists call each class; the two parts of a split agree in them. () for landmarks."""
     boxes: Mapping[int, Box] | None = None
     """Positions of images that are cropped, in native pixels, before anything else."""
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    def chosen(self, positions: Positions) -> Images:
+        """These images alone, in this order; their classes are numbered anew."""
+        names = [self.classes[label] for label in self.labels[positions]] if self.classes else []
+        boxes = self.boxes and {
+            new: self.boxes[old] for new, old in enumerate(positions.tolist()) if old in self.boxes
+        }
+        return labelled(
+            self.root, [self.paths[position] for position in positions], names, boxes=boxes
+        )
 
 
 @dataclass(frozen=True)
@@ -49,6 +61,8 @@ class Split:
     gallery: Positions
     graded: Mapping[int, Graded] | None = None
     """By query; None where images of the query's class are the relevant ones."""
+    pairs: Positions | None = None
+    """(P, 2) training images that show the same: anchor, positive; None where classes say it."""
 
     def without(self, bad: Positions) -> Split:
         """Leave images out of the queries, the gallery and the judgements."""
@@ -65,15 +79,42 @@ class Split:
             graded=graded,
         )
 
+    def with_distractors(self, others: Images) -> Split:
+        """Append images to the evaluated ones and to the gallery: relevant to no query."""
+        mine = self.evaluated
+        places = np.arange(len(others), dtype=np.int64) + len(mine)
+        joined = replace(
+            mine,
+            paths=mine.paths + others.paths,
+            labels=np.concatenate([mine.labels, np.full(len(others), -1, dtype=np.int64)]),
+        )
+        return replace(self, evaluated=joined, gallery=np.concatenate([self.gallery, places]))
+
 
 def _drop(positions: Positions, bad: Positions) -> Positions:
     return positions[~np.isin(positions, bad)]
 
 
-def number(classes: list[str]) -> Positions:
-    """Number class names from 0 in order of first appearance."""
+def labelled(
+    root: Path,
+    paths: Sequence[str],
+    classes: Sequence[str],
+    *,
+    boxes: Mapping[int, Box] | None = None,
+) -> Images:
+    """List images with the class of each; classes are numbered in order of first appearance.
+
+    Without classes (landmarks) every label is -1.
+    """
     numbers: dict[str, int] = {}
-    return np.array([numbers.setdefault(name, len(numbers)) for name in classes], dtype=np.int64)
+    labels = [numbers.setdefault(name, len(numbers)) for name in classes]
+    return Images(
+        root=root,
+        paths=tuple(paths),
+        labels=np.array(labels if classes else [-1] * len(paths), dtype=np.int64),
+        classes=tuple(numbers),
+        boxes=boxes,
+    )
 
 
 def leave_one_out(train: Images | None, evaluated: Images) -> Split:

@@ -1,46 +1,51 @@
-"""Twins: small drawn stand-ins for the real datasets, in the real datasets' own layouts.
+"""What a twin shows: so many classes or landmarks, so many images, each drawn from its numbers.
 
-Each writer fills an empty folder with images and list files as the authors of the real set
-distribute them; the real set's parser then reads it. Deterministic: a twin is its spec and VERSION.
+Deterministic: a picture is its twin's spec, its class, its number and the drawing's VERSION.
 """
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from registry.datasets.counts import Counts
 from registry.datasets.drawing import Kind, Look, Picture, look, picture
+from registry.datasets.split import Box
 
 SIDE = 73
 """Pixels of a category image: a 64 crop's short side (64 x 256/224), so nothing is resampled."""
-LANDMARK_SIZE = (96, 72)
-Writer = Callable[[Path], None]
-"""Fills an empty folder."""
-EASY, HARD = 0.22, 0.08
-"""Visible shares from which a view of the same landmark is easy, or hard; below it is junk."""
+LANDMARK_SIDE = 96
 
 
 @dataclass(frozen=True, kw_only=True)
 class CategoryTwin:
-    """Size of a twin with classes."""
+    """Size of a twin with classes; images are spread evenly over them, the first get one more."""
 
     kind: Kind
     seed: int
     train_classes: int
+    train_images: int
     test_classes: int
-    images_per_class: int
+    test_images: int
+    query_images: int | None = None
+    """Test images that are queries, the others being the gallery; None: each is both."""
+    side: int = SIDE
 
     @property
-    def counts(self) -> tuple[int, int]:
-        """Training and evaluated images."""
-        return (
-            self.train_classes * self.images_per_class,
-            self.test_classes * self.images_per_class,
+    def counts(self) -> Counts:
+        """What its split holds."""
+        apart = self.query_images is not None
+        return Counts(
+            train_images=self.train_images,
+            train_classes=self.train_classes,
+            evaluated_images=self.test_images,
+            evaluated_classes=self.test_classes,
+            queries=self.query_images if self.query_images is not None else self.test_images,
+            gallery=self.test_images - (self.query_images or 0) if apart else self.test_images,
         )
 
 
@@ -51,159 +56,87 @@ class LandmarkTwin:
     name: str
     seed: int
     landmarks: int
-    queries_per_landmark: int
+    queries: int
     views: int
-    """Gallery images per landmark: easy, hard and junk as they fall."""
+    """Gallery images of landmarks: easy, hard and junk as they fall."""
     distractors: int
+    side: int = LANDMARK_SIDE
+    """The longer one; the other is three quarters of it."""
 
     @property
-    def counts(self) -> tuple[int, int]:
-        """Training and evaluated images."""
-        views = self.views + self.queries_per_landmark
-        return 0, self.landmarks * views + self.distractors
+    def counts(self) -> Counts:
+        """What its split holds; how views are judged shows when they are drawn."""
+        gallery = self.views + self.distractors
+        return Counts(
+            evaluated_images=self.queries + gallery,
+            queries=self.queries,
+            gallery=gallery,
+            easy=None,
+            hard=None,
+            junk=None,
+        )
 
 
-def class_look(twin: CategoryTwin | LandmarkTwin, index: int) -> Look:
+Twin = CategoryTwin | LandmarkTwin
+
+
+@dataclass(frozen=True)
+class Order:
+    """One image to draw."""
+
+    path: Path
+    twin: Twin
+    index: int
+    """Class or landmark."""
+    image: int
+    least: tuple[int, int] = (1, 1)
+    """Width and height that it is enlarged to where it is smaller, so that a box lies in it."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What can be seen on a drawn image."""
+
+    visible: float
+    box: Box
+
+
+Draw = Callable[[Iterable[Order]], Sequence[Drawn]]
+"""Draws images in the order they were ordered."""
+
+
+def share(total: int, parts: int, index: int) -> int:
+    """Size of one of the parts of an even division; the first parts take what is left over."""
+    return total // parts + (index < total % parts)
+
+
+def class_look(twin: Twin, index: int) -> Look:
     """Return the look of a twin's class or landmark."""
     kind: Kind = twin.kind if isinstance(twin, CategoryTwin) else "landmark"
     return look(kind, np.random.default_rng([twin.seed, index]))
 
 
-def class_picture(twin: CategoryTwin | LandmarkTwin, index: int, image: int) -> Picture:
+def class_picture(twin: Twin, index: int, image: int) -> Picture:
     """Draw one image of a twin's class."""
     rng = np.random.default_rng([twin.seed, index, image])
-    width, height = LANDMARK_SIZE if isinstance(twin, LandmarkTwin) else (SIDE, SIDE)
+    width, height = twin.side, twin.side
+    if isinstance(twin, LandmarkTwin):
+        height = width * 3 // 4
     return picture(class_look(twin, index), rng, width=width, height=height)
 
 
-def save(drawn: Picture, path: Path) -> None:
-    """Write a picture as JPEG."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(drawn.pixels).save(path, format="JPEG", quality=92)
+def draw_one(order: Order) -> Drawn:
+    """Draw an image and write it as JPEG."""
+    drawn = class_picture(order.twin, order.index, order.image)
+    order.path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.fromarray(drawn.pixels)
+    size = tuple(max(pair) for pair in zip(image.size, order.least, strict=True))
+    if size != image.size:
+        image = image.resize((size[0], size[1]), Image.Resampling.NEAREST)
+    image.save(order.path, format="JPEG", quality=92)
+    return Drawn(drawn.visible, drawn.box)
 
 
-def write_sop(root: Path, twin: CategoryTwin) -> None:
-    """Write Ebay_train.txt, Ebay_test.txt and one folder of images per super-class."""
-    image_id = 0
-    first = 0
-    for name, classes in (("train", twin.train_classes), ("test", twin.test_classes)):
-        lines = ["image_id class_id super_class_id path"]
-        for index in range(first, first + classes):
-            for image in range(twin.images_per_class):
-                image_id += 1
-                path = f"twin_final/{index:06d}_{image}.JPG"
-                save(class_picture(twin, index, image), root / path)
-                lines.append(f"{image_id} {index + 1} 1 {path}")
-        first += classes
-        _write_lines(root / f"Ebay_{name}.txt", lines)
-
-
-def write_cub(root: Path, twin: CategoryTwin) -> None:
-    """Write the five lists and images/<class>/<name>.jpg."""
-    lists: dict[str, list[str]] = {
-        name: []
-        for name in (
-            "classes",
-            "images",
-            "image_class_labels",
-            "bounding_boxes",
-            "train_test_split",
-        )
-    }
-    image_id = 0
-    for index in range(twin.train_classes + twin.test_classes):
-        folder = f"{index + 1:03d}.Twin_bird_{index + 1}"
-        lists["classes"].append(f"{index + 1} {folder}")
-        for image in range(twin.images_per_class):
-            image_id += 1
-            drawn = class_picture(twin, index, image)
-            path = f"{folder}/Twin_bird_{index + 1}_{image:04d}.jpg"
-            save(drawn, root / "images" / path)
-            left, top, right, bottom = drawn.box
-            lists["images"].append(f"{image_id} {path}")
-            lists["image_class_labels"].append(f"{image_id} {index + 1}")
-            lists["bounding_boxes"].append(f"{image_id} {left} {top} {right - left} {bottom - top}")
-            lists["train_test_split"].append(f"{image_id} {image % 2}")
-    for name, lines in lists.items():
-        _write_lines(root / f"{name}.txt", lines)
-
-
-def write_inshop(root: Path, twin: CategoryTwin) -> None:
-    """Write Eval/list_eval_partition.txt, padded as the original is, and Img/img/...
-
-    The first two images of a test item are queries, the others gallery.
-    """
-    rows = []
-    for index in range(twin.train_classes + twin.test_classes):
-        item = f"id_{index + 1:08d}"
-        for image in range(twin.images_per_class):
-            path = f"img/WOMEN/Twins/{item}/{image + 1:02d}_1_front.jpg"
-            save(class_picture(twin, index, image), root / "Img" / path)
-            status = "query" if image < 2 else "gallery"
-            rows.append((path, item, "train" if index < twin.train_classes else status))
-    lines = [str(len(rows)), "image_name item_id evaluation_status"]
-    lines += [f"{path:<70} {item} {status:<11}" for path, item, status in rows]
-    _write_lines(root / "Eval" / "list_eval_partition.txt", lines)
-
-
-def write_revisited(root: Path, twin: LandmarkTwin) -> None:
-    """Write gnd_<name>.pkl and jpg/<name>.jpg.
-
-    A view is easy, hard or junk by how much of the landmark it shows; queries show much of it,
-    with the box around what is seen.
-    """
-    imlist: list[str] = []
-    grades: list[dict[str, list[int]]] = []
-    for landmark in range(twin.landmarks):
-        grade: dict[str, list[int]] = {"easy": [], "hard": [], "junk": []}
-        for view in range(twin.views):
-            drawn = class_picture(twin, landmark, view)
-            name = f"landmark{landmark:02d}_{view:06d}"
-            save(drawn, root / "jpg" / f"{name}.jpg")
-            grade[_grade(drawn)].append(len(imlist))
-            imlist.append(name)
-        grades.append(grade)
-    for index in range(twin.distractors):
-        name = f"distractor_{index:06d}"
-        save(class_picture(twin, twin.landmarks + index, 0), root / "jpg" / f"{name}.jpg")
-        imlist.append(name)
-    qimlist, gnd = [], []
-    for landmark, grade in enumerate(grades):
-        for index, drawn in enumerate(_clear_views(twin, landmark)):
-            name = f"query{landmark:02d}_{index}"
-            save(drawn, root / "jpg" / f"{name}.jpg")
-            qimlist.append(name)
-            gnd.append({"bbx": list(drawn.box), **grade})
-    truth = {"imlist": imlist, "qimlist": qimlist, "gnd": gnd}
-    (root / f"gnd_{twin.name}.pkl").write_bytes(pickle.dumps(truth, protocol=2))
-
-
-def _grade(drawn: Picture) -> str:
-    if drawn.visible >= EASY:
-        return "easy"
-    return "hard" if drawn.visible >= HARD else "junk"
-
-
-def _clear_views(twin: LandmarkTwin, landmark: int) -> Iterator[Picture]:
-    """Views after the gallery's, until enough of them are easy."""
-    view, found = twin.views, 0
-    while found < twin.queries_per_landmark:
-        drawn = class_picture(twin, landmark, view)
-        if _grade(drawn) == "easy":
-            found += 1
-            yield drawn
-        view += 1
-
-
-def write_mixture(root: Path, twins: tuple[CategoryTwin, ...]) -> None:
-    """Write a folder per class, of several kinds: the twins' shared training set."""
-    for twin in twins:
-        for index in range(twin.train_classes):
-            for image in range(twin.images_per_class):
-                path = root / f"{twin.kind}_{index:03d}" / f"{image:03d}.jpg"
-                save(class_picture(twin, index, image), path)
-
-
-def _write_lines(path: Path, lines: list[str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines) + "\n")
+def draw_here(orders: Iterable[Order]) -> Sequence[Drawn]:
+    """Draw one after the other."""
+    return [draw_one(order) for order in orders]

@@ -11,11 +11,12 @@ from functools import partial
 from pathlib import Path
 
 from registry.datasets import cub, drawing, folder_layout, inshop, revisited, sop
+from registry.datasets.counts import Counts
 from registry.datasets.dataset import Dataset
+from registry.datasets.drawing import Kind
 from registry.datasets.split import Split
-from registry.datasets.synthetic import (
-    CategoryTwin,
-    LandmarkTwin,
+from registry.datasets.synthetic import CategoryTwin, LandmarkTwin, draw_here
+from registry.datasets.writers import (
     Writer,
     write_cub,
     write_inshop,
@@ -35,32 +36,43 @@ DEFAULTS = {
     "resolution": "64",
 }
 
-SOP = CategoryTwin(kind="product", seed=11, train_classes=40, test_classes=80, images_per_class=4)
-CUB = CategoryTwin(kind="bird", seed=12, train_classes=20, test_classes=20, images_per_class=12)
+SOP = CategoryTwin(
+    kind="product", seed=11, train_classes=40, train_images=160, test_classes=80, test_images=320
+)
+CUB = CategoryTwin(
+    kind="bird", seed=12, train_classes=20, train_images=240, test_classes=20, test_images=240
+)
 INSHOP = CategoryTwin(
-    kind="garment", seed=13, train_classes=40, test_classes=60, images_per_class=5
+    kind="garment",
+    seed=13,
+    train_classes=40,
+    train_images=200,
+    test_classes=60,
+    test_images=300,
+    query_images=120,
 )
 ROXFORD = LandmarkTwin(
-    name="roxford5k",
-    seed=14,
-    landmarks=11,
-    queries_per_landmark=3,
-    views=16,
-    distractors=100,
+    name="roxford5k", seed=14, landmarks=11, queries=33, views=176, distractors=100
 )
-RPARIS = LandmarkTwin(
-    name="rparis6k",
-    seed=15,
-    landmarks=11,
-    queries_per_landmark=3,
-    views=24,
-    distractors=80,
-)
+RPARIS = LandmarkTwin(name="rparis6k", seed=15, landmarks=11, queries=33, views=264, distractors=80)
+
+
+def _shared(kind: Kind, seed: int, classes: int) -> CategoryTwin:
+    return CategoryTwin(
+        kind=kind,
+        seed=seed,
+        train_classes=classes,
+        train_images=8 * classes,
+        test_classes=0,
+        test_images=0,
+    )
+
+
 SHARED = (
-    CategoryTwin(kind="product", seed=21, train_classes=40, test_classes=0, images_per_class=8),
-    CategoryTwin(kind="bird", seed=22, train_classes=16, test_classes=0, images_per_class=8),
-    CategoryTwin(kind="garment", seed=23, train_classes=16, test_classes=0, images_per_class=8),
-    CategoryTwin(kind="landmark", seed=24, train_classes=24, test_classes=0, images_per_class=8),
+    _shared("product", 21, 40),
+    _shared("bird", 22, 16),
+    _shared("garment", 23, 16),
+    _shared("landmark", 24, 24),
 )
 
 
@@ -86,7 +98,7 @@ def draw(data: Path, *, name: str, identity: dict[str, object], write: Writer) -
 
 
 def _draw(root: Path, write: Writer) -> None:
-    write(root)
+    write(root, draw_here)
     (root / MANIFEST).write_text(json.dumps(_hashes(root), indent=1))
 
 
@@ -120,10 +132,10 @@ def _twin(  # noqa: PLR0913 - what a row of a twin says
     write: Writer,
     read: Callable[[Path], Split],
     transform: str,
-    counts: tuple[int, int],
+    counts: Counts,
     ks: tuple[int, ...] = (),
 ) -> Dataset:
-    """Make a row; counts are of training and of evaluated images."""
+    """Make a row."""
     parts = spec if isinstance(spec, tuple) else (spec,)
     identity: dict[str, object] = {
         "twin": name,
@@ -139,8 +151,8 @@ def _twin(  # noqa: PLR0913 - what a row of a twin says
         prepare=partial(draw, name=name, identity=identity, write=write),
         read=read,
         identity=identity,
-        train_images=counts[0],
-        evaluated_images=counts[1],
+        counts=counts,
+        pinned=True,
         is_twin=True,
         defaults=DEFAULTS,
     )
@@ -151,7 +163,7 @@ TWINS: tuple[Dataset, ...] = (
         name="twin-sop",
         title="SOP twin",
         spec=SOP,
-        write=lambda root: write_sop(root, SOP),
+        write=lambda root, draw: write_sop(root, SOP, draw),
         read=sop.read,
         transform="short_center",
         counts=SOP.counts,
@@ -161,7 +173,7 @@ TWINS: tuple[Dataset, ...] = (
         name="twin-cub",
         title="CUB twin",
         spec=CUB,
-        write=lambda root: write_cub(root, CUB),
+        write=lambda root, draw: write_cub(root, CUB, draw),
         read=cub.read,
         transform="short_center",
         counts=CUB.counts,
@@ -171,7 +183,7 @@ TWINS: tuple[Dataset, ...] = (
         name="twin-inshop",
         title="In-Shop twin",
         spec=INSHOP,
-        write=lambda root: write_inshop(root, INSHOP),
+        write=lambda root, draw: write_inshop(root, INSHOP, draw),
         read=inshop.read,
         transform="short_center",
         counts=INSHOP.counts,
@@ -181,7 +193,7 @@ TWINS: tuple[Dataset, ...] = (
         name="twin-roxford",
         title="ROxford twin",
         spec=ROXFORD,
-        write=lambda root: write_revisited(root, ROXFORD),
+        write=lambda root, draw: write_revisited(root, ROXFORD, draw),
         read=partial(revisited.read, name=ROXFORD.name),
         transform="square",
         counts=ROXFORD.counts,
@@ -190,7 +202,7 @@ TWINS: tuple[Dataset, ...] = (
         name="twin-rparis",
         title="RParis twin",
         spec=RPARIS,
-        write=lambda root: write_revisited(root, RPARIS),
+        write=lambda root, draw: write_revisited(root, RPARIS, draw),
         read=partial(revisited.read, name=RPARIS.name),
         transform="square",
         counts=RPARIS.counts,
@@ -200,8 +212,11 @@ SHARED_TRAINING_SET: Dataset = _twin(
     name="twins",
     title="twins' shared training set",
     spec=SHARED,
-    write=lambda root: write_mixture(root, SHARED),
+    write=lambda root, draw: write_mixture(root, SHARED, draw),
     read=folder_layout.read_training,
     transform="short_center",
-    counts=(sum(part.counts[0] for part in SHARED), 0),
+    counts=Counts(
+        train_images=sum(part.train_images for part in SHARED),
+        train_classes=sum(part.train_classes for part in SHARED),
+    ),
 )

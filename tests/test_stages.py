@@ -11,10 +11,11 @@ from bench.execution.artifacts import Artifacts
 from bench.identity import Descriptors, Extraction, Features, Fit, Model, Scores
 from bench.neighbours import nearest
 from bench.progress import Silent
+from bench.scoring import score
 from bench.stages.context import Context
 from bench.stages.descriptors import ensure_descriptors, principal_components, unit
 from bench.stages.features import ensure_features
-from bench.stages.scores import ensure_scores, read_metrics, score
+from bench.stages.scores import ensure_scores, read_metrics
 from bench.stages.weights import load_embedder
 from registry.datasets import dataset_row
 from registry.datasets.folder import folder_dataset

@@ -11,7 +11,7 @@ from typing import Any
 
 from registry.datasets.counts import Counts
 from registry.datasets.dataset import Dataset
-from registry.datasets.official import find, official
+from registry.datasets.official import find
 from registry.datasets.split import Split, labelled, leave_one_out
 from registry.errors import WorkError
 
@@ -100,7 +100,8 @@ CARS196 = Dataset(
     ks=KS,
     transform="short_center",
     prepare=prepare,
-    read=official(read, name="cars196", counts=COUNTS, lists=None),
+    parse=read,
+    official=True,
     identity={"dataset": "cars196", "split": "classes 1-98 / 99-196"},
     counts=COUNTS,
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 from registry.datasets.counts import Counts
 from registry.datasets.dataset import Dataset
 from registry.datasets.lists import read_lines
-from registry.datasets.official import find, official
+from registry.datasets.official import find
 from registry.datasets.split import Split, labelled, leave_one_out
 from registry.errors import WorkError
 
@@ -82,7 +82,9 @@ CUB = Dataset(
     ks=KS,
     transform="short_center",
     prepare=partial(find, name="cub", folders=FOLDERS, marker="images.txt"),
-    read=official(read, name="cub", counts=COUNTS, lists=LISTS),
+    parse=read,
+    official=True,
+    lists=LISTS,
     identity={"dataset": "cub", "lists": LISTS},
     counts=COUNTS,
 )

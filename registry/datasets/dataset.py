@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from registry.datasets.counts import Counts
+from registry.datasets.official import check
 from registry.datasets.split import Split
 
 
@@ -26,12 +27,16 @@ class Dataset:
     """Preprocessing of evaluated images, and of the training images where features are fitted."""
     prepare: Callable[[Path], Path]
     """Data folder -> this dataset's folder, found or made; raises what to do where it is not."""
-    read: Callable[[Path], Split]
-    """This dataset's folder -> its split, from its list files; raises WorkError for another one."""
+    parse: Callable[[Path], Split]
+    """This dataset's folder -> the split that its list files say, official or not."""
     identity: Mapping[str, object]
     """Everything the lists, and for twins and folders the images, depend on: in every key."""
     counts: Counts
     """What a split must hold; of a subset, about."""
+    official: bool = False
+    """Whether it is a benchmark: only the field's own split may go by its name."""
+    lists: str | None = None
+    """Fingerprint of the official lists, where they are known."""
     pinned: bool = False
     """Whether the identity pins the images too; else their sizes join it once they are there."""
     is_twin: bool = False
@@ -43,6 +48,13 @@ class Dataset:
     """The dataset whose images join the gallery."""
     defaults: Mapping[str, str] = field(default_factory=dict)
     """Axis values used with this dataset where none is typed."""
+
+    def read(self, root: Path) -> Split:
+        """Read the split; raises WorkError where it is not the benchmark's."""
+        split = self.parse(root)
+        if self.official:
+            check(split, root, name=self.name, counts=self.counts, lists=self.lists)
+        return split
 
     @property
     def train_images(self) -> int:

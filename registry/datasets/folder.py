@@ -50,7 +50,7 @@ def folder_dataset(text: str) -> Dataset:
         ks=KS,
         transform="short_center",
         prepare=lambda data: root,
-        read=read,
+        parse=read,
         identity={"folder": content, "exif": "applied"},
         counts=counts_of(found),
         pinned=True,

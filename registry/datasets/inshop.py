@@ -12,7 +12,7 @@ import numpy as np
 from registry.datasets.counts import Counts
 from registry.datasets.dataset import Dataset
 from registry.datasets.lists import read_lines
-from registry.datasets.official import find, official
+from registry.datasets.official import find
 from registry.datasets.split import Images, Split, labelled
 from registry.errors import WorkError
 
@@ -80,7 +80,9 @@ INSHOP = Dataset(
     ks=KS,
     transform="short_center",
     prepare=prepare,
-    read=official(read, name="inshop", counts=COUNTS, lists=LISTS),
+    parse=read,
+    official=True,
+    lists=LISTS,
     identity={"dataset": "inshop", "lists": LISTS},
     counts=COUNTS,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,19 +37,6 @@ def find(data: Path, *, name: str, folders: Sequence[str], marker: str) -> Path:
             f"measure it as dataset=twin:{found}, or give another --data"
         )
     return found
-
-
-def official(
-    parse: Callable[[Path], Split], *, name: str, counts: Counts, lists: str | None
-) -> Callable[[Path], Split]:
-    """Wrap a parser: what it reads must be the benchmark's own split, else WorkError."""
-
-    def read(root: Path) -> Split:
-        split = parse(root)
-        check(split, root, name=name, counts=counts, lists=lists)
-        return split
-
-    return read
 
 
 def check(split: Split, root: Path, *, name: str, counts: Counts, lists: str | None) -> None:

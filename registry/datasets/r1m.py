@@ -13,7 +13,7 @@ import numpy as np
 from registry.datasets.counts import Counts
 from registry.datasets.dataset import Dataset
 from registry.datasets.lists import read_lines
-from registry.datasets.official import find, official
+from registry.datasets.official import find
 from registry.datasets.revisited import folders
 from registry.datasets.split import Split, labelled
 from registry.errors import UsageError
@@ -56,7 +56,8 @@ R1M = Dataset(
     measure="revisited",
     transform="square",
     prepare=partial(find, name="r1m", folders=folders("revisitop1m"), marker=LIST),
-    read=official(read, name="r1m", counts=COUNTS, lists=None),
+    parse=read,
+    official=True,
     identity={"dataset": "r1m"},
     counts=COUNTS,
 )

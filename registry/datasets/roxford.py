@@ -5,7 +5,7 @@ from functools import partial
 from registry.datasets import revisited
 from registry.datasets.counts import Counts
 from registry.datasets.dataset import Dataset
-from registry.datasets.official import find, official
+from registry.datasets.official import find
 
 NAME = "roxford5k"
 COUNTS = Counts(
@@ -26,7 +26,9 @@ ROXFORD = Dataset(
     prepare=partial(
         find, name="roxford", folders=revisited.folders(NAME), marker=f"gnd_{NAME}.pkl"
     ),
-    read=official(partial(revisited.read, name=NAME), name="roxford", counts=COUNTS, lists=LISTS),
+    parse=partial(revisited.read, name=NAME),
+    official=True,
+    lists=LISTS,
     identity={"dataset": "roxford", "lists": LISTS},
     counts=COUNTS,
     defaults={"train": "sfm120k"},

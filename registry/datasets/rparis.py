@@ -5,7 +5,7 @@ from functools import partial
 from registry.datasets import revisited
 from registry.datasets.counts import Counts
 from registry.datasets.dataset import Dataset
-from registry.datasets.official import find, official
+from registry.datasets.official import find
 
 NAME = "rparis6k"
 COUNTS = Counts(
@@ -24,7 +24,9 @@ RPARIS = Dataset(
     measure="revisited",
     transform="square",
     prepare=partial(find, name="rparis", folders=revisited.folders(NAME), marker=f"gnd_{NAME}.pkl"),
-    read=official(partial(revisited.read, name=NAME), name="rparis", counts=COUNTS, lists=LISTS),
+    parse=partial(revisited.read, name=NAME),
+    official=True,
+    lists=LISTS,
     identity={"dataset": "rparis", "lists": LISTS},
     counts=COUNTS,
     defaults={"train": "sfm120k"},

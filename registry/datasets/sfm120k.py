@@ -14,7 +14,7 @@ import numpy as np
 
 from registry.datasets.counts import Counts
 from registry.datasets.dataset import Dataset
-from registry.datasets.official import find, official
+from registry.datasets.official import find
 from registry.datasets.pickles import load_builtins
 from registry.datasets.split import Images, Positions, Split, labelled
 from registry.errors import WorkError
@@ -76,7 +76,8 @@ SFM120K = Dataset(
     measure="recall",
     transform="square",
     prepare=partial(find, name="sfm120k", folders=FOLDERS, marker=LIST),
-    read=official(read, name="sfm120k", counts=COUNTS, lists=None),
+    parse=read,
+    official=True,
     identity={"dataset": "sfm120k", "part": "train"},
     counts=COUNTS,
 )

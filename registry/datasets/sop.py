@@ -10,7 +10,7 @@ from pathlib import Path
 from registry.datasets.counts import Counts
 from registry.datasets.dataset import Dataset
 from registry.datasets.lists import read_lines
-from registry.datasets.official import find, official
+from registry.datasets.official import find
 from registry.datasets.split import Images, Split, labelled, leave_one_out
 
 KS = (1, 10, 100, 1000)
@@ -46,7 +46,9 @@ SOP = Dataset(
     ks=KS,
     transform="short_center",
     prepare=partial(find, name="sop", folders=FOLDERS, marker="Ebay_test.txt"),
-    read=official(read, name="sop", counts=COUNTS, lists=LISTS),
+    parse=read,
+    official=True,
+    lists=LISTS,
     identity={"dataset": "sop", "lists": LISTS},
     counts=COUNTS,
 )

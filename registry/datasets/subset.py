@@ -30,14 +30,15 @@ def subset_of(row: Dataset, text: str, inside: str) -> Dataset:
     size, seed = values[unit], values["seed"]
     choose = choose_queries if row.has_boxes else choose_classes
 
-    def read(root: Path) -> Split:
+    def parse(root: Path) -> Split:
         return choose(row.read(root), size, seed)
 
     return replace(
         row,
         name=f"{row.name}@subset({unit}={size},seed={seed})",
         title=f"{row.title} ({size} {unit})",
-        read=read,
+        parse=parse,
+        official=False,
         identity={**row.identity, "subset": {unit: size, "seed": seed}},
         counts=_about(row.counts, size, unit),
     )

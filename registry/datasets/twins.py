@@ -149,7 +149,7 @@ def _twin(  # noqa: PLR0913 - what a row of a twin says
         ks=ks,
         transform=transform,
         prepare=partial(draw, name=name, identity=identity, write=write),
-        read=read,
+        parse=read,
         identity=identity,
         counts=counts,
         pinned=True,

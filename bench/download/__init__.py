@@ -1,0 +1,1 @@
+"""Getting files that others publish: fetched whole or not at all, unpacked whole or not at all."""

@@ -50,6 +50,15 @@ def axes(
     return [CompletionItem(name) for name in AXES if name.startswith(incomplete)]
 
 
+def datasets(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete the name of a real dataset."""
+    from registry.datasets.real import REAL
+
+    return [CompletionItem(name) for name in REAL if name.startswith(incomplete)]
+
+
 NO_SPACE = "    [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace\n\n    return 0"
 """After 'dims=' the value follows at once."""
 

@@ -28,11 +28,11 @@ SHORT = 24
 
 def show_axes() -> None:
     """Print every axis with its meaning and known values, then the presets."""
-    _print(
+    print_table(
         ["axis", "meaning", "values"],
         [[axis.name, axis.meaning, ", ".join(axis.known)] for axis in AXES.values()],
     )
-    _print(
+    print_table(
         ["preset", "meaning", "matrix"],
         [[row.name, row.meaning, " ".join(row.matrix)] for row in PRESETS.values()],
     )
@@ -42,11 +42,11 @@ def show_axis(name: str) -> None:
     """Print the rows of one axis; raises UsageError for an unknown one."""
     if name == "preset":
         rows = [[row.name, row.meaning, " ".join(row.matrix)] for row in PRESETS.values()]
-        return _print(["preset", "meaning", "matrix"], rows)
+        return print_table(["preset", "meaning", "matrix"], rows)
     if name not in AXES:
         raise UsageError(unknown("axis", name, [*AXES, "preset"]))
     headers, rows = _FACTS[name]() if name in _FACTS else _values(name)
-    _print(headers, rows)
+    print_table(headers, rows)
     return None
 
 
@@ -133,12 +133,15 @@ def show_states(states: Sequence[tuple[str, str, str, str]], runs: Path) -> None
     """Print every cell's state, then how many there are of each."""
     if not states:
         raise UsageError(f"no cell was ever asked for in {runs}: bench run, or another --runs")
-    _print(["cell", "state", ""], [[label, state, detail] for _, label, state, detail in states])
+    print_table(
+        ["cell", "state", ""], [[label, state, detail] for _, label, state, detail in states]
+    )
     counts = Counter(state for _, _, state, _ in states)
     terminal().print(", ".join(f"{count} {state}" for state, count in counts.items()))
 
 
-def _print(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows under headers; short columns are never wrapped."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for header, column in zip(headers, zip(*rows, strict=True), strict=True):
         short = max(map(len, column)) <= SHORT

@@ -55,7 +55,9 @@ class Lines:
         started = time.monotonic()
         yield lambda n: None
         seconds = time.monotonic() - started
-        self.write(f"{name}: {total} {unit} in {seconds:.1f} s ({total / seconds:.0f}/s)")
+        self.write(
+            f"{name}: {total} {unit} in {seconds:.1f} s ({total / max(seconds, 1e-9):.0f}/s)"
+        )
 
     def cell(self, label: str, outcome: str) -> None:
         """Report a finished cell."""
@@ -70,7 +72,7 @@ class Lines:
 class Live:
     """A bar for the cells and one for the stage under way, with rate and time left."""
 
-    def __init__(self, console: Console, cells: int) -> None:
+    def __init__(self, console: Console, cells: int | None) -> None:
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
@@ -90,7 +92,9 @@ class Live:
             console=console,
             transient=True,
         )
-        self.all_cells = self.bars.add_task("cells", total=cells, rate="")
+        self.all_cells = None
+        if cells is not None:
+            self.all_cells = self.bars.add_task("cells", total=cells, rate="")
 
     def __enter__(self) -> Live:
         self.bars.start()
@@ -120,7 +124,8 @@ class Live:
     def cell(self, label: str, outcome: str) -> None:
         """Print the finished cell above the bars."""
         self.bars.console.print(f"{label}: {outcome}", highlight=False, markup=False)
-        self.bars.update(self.all_cells, advance=1)
+        if self.all_cells is not None:
+            self.bars.update(self.all_cells, advance=1)
 
     def note(self, text: str) -> None:
         """Print it above the bars."""

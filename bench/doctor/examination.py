@@ -65,7 +65,12 @@ def examine(row: Dataset, data: Path, records: Path, *, workers: int, step: Step
         root = row.prepare(data)
         split = row.parse(root)
     except BenchError as error:
-        return Examination(row, None, None, [Finding("folder", "problem", str(error))])
+        return Examination(
+            row,
+            None,
+            None,
+            [Finding("folder", "problem", str(error).removeprefix(f"{row.name}: "))],
+        )
     found = counts_of(split)
     findings = [ok("folder", str(root)), *check_lists(row, split, found)]
     state = records / f"{slug(row.name)}.scan.jsonl"

@@ -1,0 +1,116 @@
+"""bench data list, verify and get, as they are called from the command line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from bench.doctor.examination import Examination, examine, record
+from bench.doctor.page import show
+from bench.doctor.scan import usual_workers
+from bench.download.command import get
+from bench.download.fetch import OnBytes
+from bench.listing import print_table
+from bench.progress import Lines, Live
+from registry.datasets import Dataset, source_row
+from registry.datasets.real import REAL
+from registry.datasets.sources import SOURCES
+from registry.errors import BenchError, WorkError
+from results.render import terminal
+
+RECORDS = "doctor"
+"""Folder of the doctor's records under the data folder."""
+INTERRUPTED = 130
+
+
+def show_datasets(data: Path) -> None:
+    """Print the real datasets with their counts and whether they are there."""
+    rows = []
+    for row in REAL.values():
+        counts = row.counts
+        measured = f"{counts.queries:,} in {counts.gallery:,}" if counts.queries else "-"
+        if row.name == "r1m":
+            measured = f"{counts.gallery:,} distractors"
+        rows.append([row.name, row.title, f"{counts.train_images:,}", measured, _place(row, data)])
+    print_table(["dataset", "title", "train", "queries in gallery", f"in {data}"], rows)
+
+
+def _place(row: Dataset, data: Path) -> str:
+    try:
+        return str(row.prepare(data))
+    except BenchError:
+        return f"not there: bench data get {row.name}"
+
+
+def verify_datasets(
+    names: Sequence[str], data: Path, out: Path | None, *, workers: int | None, as_json: bool
+) -> int:
+    """Examine datasets one after the other; return the exit code."""
+    rows = [source_row(name) for name in names]
+    console, errors = terminal(), terminal(stderr=True)
+    done: list[Examination] = []
+    with _steps(errors) as step:
+        for row in rows:
+            try:
+                found = examine(
+                    row, data, out or data / RECORDS, workers=workers or usual_workers(), step=step
+                )
+            except KeyboardInterrupt:
+                errors.print("\ninterrupted: the same command goes on where it stopped")
+                return INTERRUPTED
+            done.append(found)
+            if not as_json:
+                show(found, console)
+    if as_json:
+        print(json.dumps([record(found) for found in done], indent=1))
+    else:
+        for found in done:
+            console.print(found.line, highlight=False, markup=False, soft_wrap=True)
+    return WorkError.exit_code if any(found.problems for found in done) else 0
+
+
+@contextmanager
+def _steps(
+    console: Console,
+) -> Iterator[Callable[[str, int, str], AbstractContextManager[Callable[[int], None]]]]:
+    if console.is_terminal:
+        with Live(console, None) as live:
+            yield live.step
+    else:
+        yield Lines(lambda line: print(line, file=sys.stderr, flush=True), 0).step
+
+
+def get_datasets(names: Sequence[str], data: Path, mirror: str | None) -> None:
+    """Fetch datasets one after the other."""
+    sources = [SOURCES[name] for name in names]
+    errors = terminal(stderr=True)
+    for source in sources:
+        with _bars(errors) as bar:
+            place = get(source, data, mirror=mirror, bar=bar)
+        print(f"{source.name} is in {place}: bench data verify {source.name}")
+
+
+@contextmanager
+def _bars(console: Console) -> Iterator[Callable[[str], AbstractContextManager[OnBytes]]]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+
+        @contextmanager
+        def bar(name: str) -> Iterator[OnBytes]:
+            if not console.is_terminal:
+                print(name, file=sys.stderr, flush=True)
+            task = bars.add_task(name, total=None)
+            yield lambda done, total: bars.update(task, completed=done, total=total)
+
+        yield bar

@@ -1,0 +1,50 @@
+"""What the commands share: options, and errors turned into messages and exit codes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from registry.errors import BenchError
+    from results.store import ResultsError
+
+RUNS = click.option(
+    "--runs",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs"),
+    show_default=True,
+    help="Folder of artifacts and reports.",
+)
+DATA = click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=lambda: Path(os.environ.get("BENCH_DATA", "data")),
+    show_default="$BENCH_DATA or data",
+    help="Folder of datasets; twins are drawn into it.",
+)
+
+
+class Failure(click.ClickException):
+    """An error with its own exit code: 2 for a wrong request, 1 for failed work."""
+
+    def __init__(self, error: BenchError | ResultsError) -> None:
+        super().__init__(str(error))
+        vars(self)["exit_code"] = error.exit_code
+
+
+@contextmanager
+def user_errors() -> Iterator[None]:
+    """Turn our errors into a message and an exit code, without a traceback."""
+    from registry.errors import BenchError
+    from results.store import ResultsError
+
+    try:
+        yield
+    except (BenchError, ResultsError) as error:
+        raise Failure(error) from error

@@ -77,7 +77,7 @@ def run(  # noqa: PLR0913 - one parameter per option
         typed = read_matrix(words, preset=preset, exclude=exclude)
         plan = make_plan(typed, skip_bad_images=skip_bad_images, data=data)
         if dry_run:
-            show_plan(plan, runs)
+            show_plan(plan, runs, data)
             return
         request = Request(
             runs=runs,

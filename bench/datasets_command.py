@@ -13,6 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from bench.doctor.examination import Examination, examine, record
 from bench.doctor.page import show
+from bench.doctor.records import FOLDER
 from bench.doctor.scan import usual_workers
 from bench.download.command import get
 from bench.download.fetch import OnBytes
@@ -24,8 +25,6 @@ from registry.datasets.sources import SOURCES
 from registry.errors import BenchError, WorkError
 from results.render import terminal
 
-RECORDS = "doctor"
-"""Folder of the doctor's records under the data folder."""
 INTERRUPTED = 130
 
 
@@ -59,7 +58,7 @@ def verify_datasets(
         for row in rows:
             try:
                 found = examine(
-                    row, data, out or data / RECORDS, workers=workers or usual_workers(), step=step
+                    row, data, out or data / FOLDER, workers=workers or usual_workers(), step=step
                 )
             except KeyboardInterrupt:
                 errors.print("\ninterrupted: the same command goes on where it stopped")

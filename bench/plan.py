@@ -11,6 +11,8 @@ from bench.execution.artifacts import Artifacts
 from bench.identity import Extraction, Fit, Model, Scores, report_key, scores_of
 from bench.job import Job, Pruned, resolve
 from bench.matrix import Matrix, excluded_by
+from registry.datasets import source_row
+from registry.errors import BenchError
 from results.store import report_path
 
 
@@ -110,6 +112,23 @@ def summary(plan: Plan) -> str:
     ]
     fitted = f" (and {_count(len(fits), 'PCA fit')})" if fits else ""
     return f"{_count(len(plan.cells), 'cell')} = {' + '.join(parts)}{fitted}"
+
+
+def missing_data(plan: Plan, data: Path) -> list[str]:
+    """Say of each real dataset that a plan reads and that cannot be found what to do."""
+    trained = (model.training.train for model in plan.trainings() if model.training)
+    extracted = (
+        features.extraction.dataset for cell in plan.cells for features in cell.scores.features()
+    )
+    messages = []
+    for name in dict.fromkeys([*trained, *extracted]):
+        row = source_row(name)
+        try:
+            if not row.pinned:
+                row.read(row.prepare(data))
+        except BenchError as error:
+            messages.append(str(error))
+    return messages
 
 
 def reasons(plan: Plan) -> Mapping[str, int]:

@@ -17,13 +17,19 @@ from registry.timm_models import backbone_row
 from registry.transforms import TRANSFORMS
 
 
-def protocol_card(job: Job, scores: Scores, counts: Mapping[str, int]) -> dict[str, object]:
-    """Name every choice that a number depends on and that papers leave unsaid."""
+def protocol_card(
+    job: Job, scores: Scores, counts: Mapping[str, int], verified: str
+) -> dict[str, object]:
+    """Name every choice that a number depends on and that papers leave unsaid.
+
+    verified is what the doctor said of the images.
+    """
     row = dataset_row(job.dataset)
     landmarks = row.measure == "revisited"
     return {
         "dataset": row.title,
         "dataset_fingerprint": images_fingerprint(scores),
+        "dataset_verified": verified,
         "twin": row.is_twin,
         "transform": TRANSFORMS[job.transform].meaning,
         "query_crop": "to bbx in native pixels, before resizing" if job.crop == "box" else "none",
@@ -52,6 +58,7 @@ def protocol_card(job: Job, scores: Scores, counts: Mapping[str, int]) -> dict[s
 
 
 VARIED = (
+    "dataset_verified",
     "pooling",
     "projection",
     "projection_fit",
@@ -61,7 +68,7 @@ VARIED = (
     "interpolation",
     "selection",
 )
-"""Fields that axes vary: shown on the card, not part of the fingerprint."""
+"""Fields that axes vary, or that change no number: on the card, not part of the fingerprint."""
 
 
 def compared_fields(card: dict[str, object]) -> list[str]:

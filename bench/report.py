@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from bench.cost import cost_of
+from bench.doctor.records import verdict
 from bench.execution.artifacts import write_json, writing
 from bench.identity import Scores, Stage, spec_of
 from bench.plan import Planned
@@ -43,7 +44,7 @@ def write_report(cell: Planned, scored: Path, context: Context, runs: Path) -> d
             f"{cell.job.label}: descriptors have {measured} dims, not {cell.job.dims}; "
             "this is a defect: please report it"
         )
-    card = protocol_card(cell.job, cell.scores, counts)
+    card = protocol_card(cell.job, cell.scores, counts, _verified(cell.scores, context.data))
     report: dict[str, Any] = {
         "schema": SCHEMA,
         "key": cell.key,
@@ -69,6 +70,13 @@ def write_report(cell: Planned, scored: Path, context: Context, runs: Path) -> d
     write_json(report_path(runs, cell.key), report)
     failure_path(runs, cell.key).unlink(missing_ok=True)
     return report
+
+
+def _verified(scores: Scores, data: Path) -> str:
+    """Say what the doctor found of the images that were measured."""
+    parts = [scores.descriptors, *([scores.distractors] if scores.distractors else [])]
+    extractions = [part.features.extraction for part in parts]
+    return "; ".join(verdict(data, found.dataset, found.images) for found in extractions)
 
 
 def _bad_training_images(scores: Scores, log: dict[str, object], context: Context) -> int:

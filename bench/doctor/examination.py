@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ from bench.doctor.files import check_files, content_hash
 from bench.doctor.finding import Finding, ok
 from bench.doctor.inspection import Inspection
 from bench.doctor.lists import check_lists
+from bench.doctor.records import record_path, slug
 from bench.doctor.sanity import check_sanity, sanity_queries
 from bench.doctor.scan import scan
 from bench.execution.artifacts import write_json
@@ -91,14 +91,8 @@ def examine(row: Dataset, data: Path, records: Path, *, workers: int, step: Step
         fingerprint=digest(image_identity(row, data)),
         content=content_hash([*train, *test]),
     )
-    write_json(records / f"{slug(row.name)}.json", record(examination))
+    write_json(record_path(records, row.name), record(examination))
     return examination
-
-
-def slug(name: str) -> str:
-    """A file name for a dataset's: readable, and its own."""
-    plain = re.sub(r"[^\w.-]+", "_", name.rpartition("/")[2])
-    return plain if plain == name else f"{plain}-{digest({'name': name})[:8]}"
 
 
 def record(examination: Examination) -> dict[str, Any]:

@@ -7,10 +7,12 @@ its own neighbour, is found out. Random ones have no ties: what mixes up images 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from bench.doctor.finding import Finding, ok
 from bench.scoring import score
@@ -23,6 +25,7 @@ DIMS = 32
 SIGMAS = 6.0
 DRAWS = 3
 Advance = Callable[[int], None]
+Doubles = npt.NDArray[np.float64]
 
 
 def check_sanity(row: Dataset, split: Split, advance: Advance) -> Iterator[Finding]:
@@ -30,10 +33,13 @@ def check_sanity(row: Dataset, split: Split, advance: Advance) -> Iterator[Findi
     part = _sampled(split)
     images = len(part.evaluated)
     constant, _ = score(row, part, np.ones((images, 1), dtype=np.float32), advance)
-    name = "r@1" if row.measure == "recall" else "map_medium"
-    chance = float(constant[name].mean())
-    expected = chance_of_recall(part, 1) if row.measure == "recall" else chance
-    yield _constant(name, chance, expected)
+    if row.measure == "recall":
+        chances = {k: chance_of_recall(part, k) for k in row.ks}
+        k = min(chances, key=lambda k: abs(chances[k] - 0.5))  # where a difference shows best
+        name, expected = f"r@{k}", chances[k]
+    else:  # the measure's own closed form is tested in tests/test_metrics.py
+        name, expected = "map_medium", float(constant["map_medium"].mean())
+    yield _constant(name, float(constant[name].mean()), expected)
     rng = np.random.default_rng(0)
     values = []
     for _ in range(DRAWS):
@@ -41,7 +47,7 @@ def check_sanity(row: Dataset, split: Split, advance: Advance) -> Iterator[Findi
         unit = random / np.linalg.norm(random, axis=1, keepdims=True)
         table, _ = score(row, part, unit, advance)
         values.append(table[name].dropna().to_numpy())
-    yield _random(name, np.concatenate(values), chance)
+    yield _random(name, np.concatenate(values), expected)
 
 
 def sanity_queries(split: Split) -> int:
@@ -53,14 +59,12 @@ def chance_of_recall(split: Split, k: int) -> float:
     """Expected R@K of a random order: 1 - C(n - r, k) / C(n, k), averaged over queries."""
     labels = split.evaluated.labels
     in_gallery = np.bincount(labels[split.gallery], minlength=int(labels.max()) + 1)
-    gallery = set(split.gallery.tolist())
-    values = []
-    for query in split.queries.tolist():
-        own = query in gallery
-        n, relevant = len(gallery) - own, int(in_gallery[labels[query]]) - own
-        if relevant:
-            values.append(1 - math.comb(n - relevant, k) / math.comb(n, k))
-    return float(np.mean(values))
+    own = np.isin(split.queries, split.gallery)
+    relevant = in_gallery[labels[split.queries]] - own
+    cases = Counter(zip((len(split.gallery) - own).tolist(), relevant.tolist(), strict=True))
+    found = {(n, r): 1 - math.comb(n - r, k) / math.comb(n, k) for n, r in cases if r}
+    total = sum(cases[case] for case in found)
+    return sum(found[case] * cases[case] for case in found) / total
 
 
 def _sampled(split: Split) -> Split:
@@ -76,10 +80,11 @@ def _constant(name: str, found: float, expected: float) -> Finding:
     return Finding("collapsed model", "problem", text, "the evaluation is wrong: report it")
 
 
-def _random(name: str, values: np.ndarray, chance: float) -> Finding:
-    mean, spread = float(values.mean()), float(values.std()) + math.sqrt(chance / len(values))
+def _random(name: str, values: Doubles, chance: float) -> Finding:
+    mean, n = float(values.mean()), len(values)
     text = f"random descriptors score {name} {100 * mean:.4f} %, chance is {100 * chance:.4f} %"
-    if abs(mean - chance) <= SIGMAS * spread / math.sqrt(len(values)):
+    spread = max(float(values.std()), math.sqrt(chance * (1 - chance)))
+    if abs(mean - chance) <= SIGMAS * spread / math.sqrt(n) + SIGMAS / n:
         return ok("random descriptors", text)
     advice = "what is relevant depends on what is measured: look at lists and duplicates"
     return Finding("random descriptors", "problem", text, advice)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from bench import estimate
-from bench.plan import Plan, reasons, stages_left, summary
+from bench.plan import Plan, missing_data, reasons, stages_left, summary
 from bench.progress import Lines, Live, Progress, Silent
 from bench.status import remember, running
 from registry.errors import UsageError, WorkError
@@ -41,8 +41,8 @@ class Request:
     cache_gb: float
 
 
-def show_plan(plan: Plan, runs: Path) -> None:
-    """Print cells, shared stages, what is done, what is pruned and why, time and disk."""
+def show_plan(plan: Plan, runs: Path, data: Path) -> None:
+    """Print cells, shared stages, what is done, what is pruned, time, disk, missing data."""
     console = terminal()
 
     def say(text: str) -> None:
@@ -59,6 +59,8 @@ def show_plan(plan: Plan, runs: Path) -> None:
     if plan.duplicates:
         say(f"{plan.duplicates} more are the same as another: they differ where it does not matter")
     say(estimate.sentence(plan, runs))
+    for message in missing_data(plan, data):
+        say(f"not there yet: {message}")
 
 
 def run_matrix(plan: Plan, request: Request) -> int:

@@ -77,7 +77,7 @@ def examine(row: Dataset, data: Path, records: Path, *, workers: int, step: Step
     with step(f"reading {row.title}", _images(split), "images") as advance:
         train = _scanned(split.train, state, workers, advance)
         test = _scanned(split.evaluated, state, workers, advance)
-    findings += check_files(row, split, train, test)
+    findings += check_files(row, split, train, test, root)
     if any(finding.verdict == "problem" for finding in findings):
         findings.append(Finding("scores", "note", "not tested, as long as there are problems"))
     elif len(split.queries):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from bench.doctor.finding import Finding, ok, some
 from bench.doctor.inspection import CODE_BYTES, EMPTY, MISSING, UNREADABLE, Inspection
 from registry.datasets import Dataset
+from registry.datasets.sources import FETCHED
 from registry.datasets.split import Images, Split
 from registry.datasets.spots import SPOTS
 
@@ -29,7 +31,7 @@ Inspections = Sequence[Inspection]
 
 
 def check_files(
-    row: Dataset, split: Split, train: Inspections, test: Inspections
+    row: Dataset, split: Split, train: Inspections, test: Inspections, root: Path
 ) -> Iterator[Finding]:
     """Look at what the inspection of every image found."""
     yield from _damaged([*train, *test])
@@ -37,7 +39,7 @@ def check_files(
     yield _exact(split, train, test)
     if train and test:
         yield _near(train, test)
-    yield _version(row, split, [*train, *test])
+    yield _version(row, split, [*train, *test], root)
 
 
 def content_hash(inspections: Inspections) -> str:
@@ -138,26 +140,34 @@ def _codes(found: Inspections) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.ui
     return np.array(positions, dtype=np.int64), codes
 
 
-def _version(row: Dataset, split: Split, found: Inspections) -> Finding:
+def _version(row: Dataset, split: Split, found: Inspections, root: Path) -> Finding:
     """Compare images whose hash is known; of Oxford and Paris none is, blurred or not."""
-    content = content_hash(found)[:16]
-    known = SPOTS.get(row.name)
-    if known is None:
-        why = "no hash of a known version is published"
-        if row.has_boxes and row.official:
-            why += ": whether faces are blurred (the archives of June 2022) cannot be told"
-        return ok("version", f"content {content}; {why}")
-    root = split.evaluated.root
-    there = {path: root / path for path in known if (root / path).is_file()}
-    wrong = [
-        path
-        for path, file in there.items()
-        if hashlib.md5(file.read_bytes()).hexdigest() != known[path]
-    ]
+    content = f"content {content_hash(found)[:16]}"
+    known = SPOTS.get(row.name, {})
+    there = {path: split.evaluated.root / path for path in known}
+    wrong = [path for path, file in there.items() if file.is_file() and _md5(file) != known[path]]
     if wrong:
-        text = f"content {content}; not the field's archive: {some(wrong)} differ from it"
+        text = f"{content}; not the field's archive: {some(wrong)} differ from it"
         return Finding("version", "problem", text, "images were converted or resized: fetch again")
-    return ok("version", f"content {content}; {len(there)} images are those of the field's archive")
+    if known:
+        right = sum(file.is_file() for file in there.values())
+        return ok("version", f"{content}; {right} images are those of the field's archive")
+    fetched = _fetched(root)
+    if fetched:
+        return ok("version", f"{content}; fetched as {fetched}")
+    if row.has_boxes and row.official:
+        text = f"{content}; no hash is published by which to tell blurred faces (June 2022) or not"
+        advice = "compare the content hash with that of whom you compare numbers with"
+        return Finding("version", "note", text, advice)
+    return ok("version", f"{content}; no hash of a known version is published")
+
+
+def _fetched(root: Path) -> str:
+    """What bench data get wrote down, where it fetched the dataset."""
+    try:
+        return str(json.loads((root / FETCHED).read_text())["version"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def _md5(file: Path) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -14,7 +16,7 @@ from bench.download.fetch import PATIENT, OnBytes, Patience, fetch
 from bench.download.lock import only_one
 from bench.download.unpack import unpack
 from registry.datasets.remote import RemoteFile
-from registry.datasets.sources import Part, Source
+from registry.datasets.sources import FETCHED, Part, Source
 from registry.errors import WorkError
 from registry.publish import publish
 
@@ -120,6 +122,7 @@ def _unpack(part: Part, downloads: Path, bar: Bar) -> None:
 
 def _assemble(source: Source, downloads: Path, root: Path) -> None:
     """Link what was unpacked into the dataset's folder, and copy the lists beside it."""
+    (root / FETCHED).write_text(json.dumps(_provenance(source, downloads), indent=1) + "\n")
     for part in source.parts:
         if part.place is None:
             target = root / part.at
@@ -136,6 +139,14 @@ def _assemble(source: Source, downloads: Path, root: Path) -> None:
                 )
             target.parent.mkdir(parents=True, exist_ok=True)
             _link(file, target)
+
+
+def _provenance(source: Source, downloads: Path) -> dict[str, object]:
+    hashes = {}
+    for part in source.parts:
+        with (downloads / part.file.name).open("rb") as file:
+            hashes[part.file.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"dataset": source.name, "version": source.version, "sha256": hashes}
 
 
 def _link(file: Path, target: Path) -> None:

@@ -16,6 +16,9 @@ from registry.table import Table
 Place = Callable[[str], str | None]
 """Path in an archive -> path in the dataset's folder; None leaves it out."""
 GB = 10**9
+BLURRED = "the archives of June 2022, faces blurred"
+FETCHED = "fetched.json"
+"""In the folder of a dataset that was fetched: from which files, and which version they are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +43,8 @@ class Source:
     folder: str
     """Under the data folder."""
     parts: tuple[Part, ...] = ()
+    version: str = ""
+    """Which of several versions of the images these archives hold."""
     by_hand: str = ""
     """What a person must do first: {downloads} and {folder} stand for the places."""
 
@@ -162,6 +167,7 @@ SOURCES: Table[Source] = Table(
         Source(
             name="roxford",
             folder="roxford5k",
+            version=BLURRED,
             parts=(
                 Part(
                     file=RemoteFile(
@@ -187,6 +193,7 @@ SOURCES: Table[Source] = Table(
         Source(
             name="rparis",
             folder="rparis6k",
+            version=BLURRED,
             parts=(
                 *(
                     Part(

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
-from torchvision.io import ImageReadMode, decode_jpeg
+from torchvision.io import ImageReadMode
 from torchvision.transforms.v2 import functional
 
 from registry.datasets.split import Box
@@ -35,9 +35,8 @@ def read_image(path: Path, *, upright: bool) -> Tensor:
         with Image.open(io.BytesIO(data)) as file:  # reads the header only
             if file.format in JPEGS and file.mode in ("RGB", "L"):
                 buffer = torch.frombuffer(bytearray(data), dtype=torch.uint8)
-                jpeg: Tensor = decode_jpeg(
-                    buffer, ImageReadMode.RGB, apply_exif_orientation=upright
-                )
+                # torchvision.io.decode_jpeg, less the warning that it will go for torchcodec's
+                jpeg: Tensor = torch.ops.image.decode_jpeg(buffer, ImageReadMode.RGB.value, upright)
                 return jpeg
             return _by_pillow(file, upright=upright)
     except FileNotFoundError:

@@ -12,12 +12,15 @@ from torch import Tensor
 from torchvision.io import ImageReadMode
 from torchvision.transforms.v2 import functional
 
+from bench.doctor.inspection import why
 from registry.datasets.split import Box
 from registry.errors import WorkError
 
 VERSION = 1
 """Raise it when pixels change."""
 JPEGS = ("JPEG", "MPO")
+HAS_DECODER = hasattr(torch.ops.image, "decode_jpeg")
+"""torchvision.io.decode_jpeg is to go; its operator does not warn, Pillow's pixels are the same."""
 
 
 class BadImageError(WorkError):
@@ -33,19 +36,22 @@ def read_image(path: Path, *, upright: bool) -> Tensor:
     try:
         data = path.read_bytes()
         with Image.open(io.BytesIO(data)) as file:  # reads the header only
-            if file.format in JPEGS and file.mode in ("RGB", "L"):
-                buffer = torch.frombuffer(bytearray(data), dtype=torch.uint8)
-                # torchvision.io.decode_jpeg, less the warning that it will go for torchcodec's
-                jpeg: Tensor = torch.ops.image.decode_jpeg(buffer, ImageReadMode.RGB.value, upright)
-                return jpeg
+            if file.format in JPEGS and file.mode in ("RGB", "L") and HAS_DECODER:
+                return _by_torchvision(data, upright=upright)
             return _by_pillow(file, upright=upright)
     except FileNotFoundError:
         raise BadImageError(f"there is no image {path}: is the dataset complete?") from None
     except Exception as error:  # decoders fail in many ways on files that are no images
         raise BadImageError(
-            f"cannot read image {path} ({_first_line(error)}): fetch it again, or leave bad images "
+            f"cannot read image {path} ({why(error)}): fetch it again, or leave bad images "
             "out and have them counted with --skip-bad-images"
         ) from error
+
+
+def _by_torchvision(data: bytes, *, upright: bool) -> Tensor:
+    buffer = torch.frombuffer(bytearray(data), dtype=torch.uint8)
+    pixels: Tensor = torch.ops.image.decode_jpeg(buffer, ImageReadMode.RGB.value, upright)
+    return pixels
 
 
 def _by_pillow(file: Image.Image, *, upright: bool) -> Tensor:
@@ -72,7 +78,3 @@ def cut(image: Tensor, box: Box, path: Path) -> Tensor:
         )
     cropped: Tensor = functional.crop(image, top, left, bottom - top, right - left)
     return cropped
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -250,7 +250,7 @@ def test_cars_without_labels_are_told(tmp_path):
     path = tmp_path / "cars196" / "cars_test_annos_withlabels.mat"
     cars = np.array([[("00001.jpg",)]], dtype=[("fname", object)])
     savemat(path, {"annotations": cars})
-    with pytest.raises(WorkError, match="cars_test_annos.mat has no labels"):
+    with pytest.raises(WorkError, match=r"cars_test_annos\.mat has no labels"):
         REAL["cars196"].parse(tmp_path / "cars196")
 
 

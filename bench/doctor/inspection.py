@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 CODE_BYTES = 16
 FLAT = 4.0
@@ -57,8 +57,7 @@ def inspect(root: str, path: str) -> Inspection:
             with Image.open(io.BytesIO(content)) as opened:
                 image = opened.convert("RGB")
     except Exception as error:  # noqa: BLE001 - decoders fail in many ways on files that are no images
-        first = (str(error).strip() or type(error).__name__).splitlines()[0][:120]
-        return _with(known, error=f"{UNREADABLE}: {first}")
+        return _with(known, error=f"{UNREADABLE}: {why(error)}")
     return _with(
         known,
         width=image.width,
@@ -66,6 +65,13 @@ def inspect(root: str, path: str) -> Inspection:
         code=perceptual_code(image),
         greyed=_greyed(image),
     )
+
+
+def why(error: Exception) -> str:
+    """Say in a line why an image cannot be decoded."""
+    if isinstance(error, UnidentifiedImageError):
+        return "it is no image"
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:120]
 
 
 def _with(known: Inspection, **more: object) -> Inspection:

@@ -62,7 +62,7 @@ def chance_of_recall(split: Split, k: int) -> float:
     own = np.isin(split.queries, split.gallery)
     relevant = in_gallery[labels[split.queries]] - own
     cases = Counter(zip((len(split.gallery) - own).tolist(), relevant.tolist(), strict=True))
-    found = {(n, r): 1 - math.comb(n - r, k) / math.comb(n, k) for n, r in cases if r}
+    found = {(n, r): 1 - math.comb(n - r, k) / math.comb(n, min(n, k)) for n, r in cases if r}
     total = sum(cases[case] for case in found)
     return sum(found[case] * cases[case] for case in found) / total
 

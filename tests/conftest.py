@@ -38,7 +38,7 @@ def bench(data, tmp_path):
         arguments = [str(word) for word in words]
         if arguments[0] in ("run", "status", "report") and "--runs" not in arguments:
             arguments += ["--runs", str(runs)]
-        if arguments[0] == "run":
+        if arguments[0] == "run" and "--data" not in arguments:
             arguments += ["--data", str(data)]
         result = CliRunner().invoke(main, arguments)
         unexpected = result.exception and not isinstance(result.exception, SystemExit)

@@ -10,6 +10,7 @@ import pickle
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from registry.datasets.cars196 import LAST_TRAINING_CLASS
 from registry.datasets.sfm120k import LIST as SFM_LIST
 from registry.datasets.sfm120k import image_path
 from registry.datasets.synthetic import (
@@ -82,7 +83,7 @@ def write_inshop(root: Path, twin: CategoryTwin, draw: Draw) -> None:
 
 
 def write_cars196(root: Path, twin: CategoryTwin, draw: Draw) -> None:
-    """Write cars_annos.mat and car_ims/; needs scipy."""
+    """Write cars_annos.mat and car_ims/; needs scipy. Classes from 99 on are evaluated."""
     import numpy as np
     from scipy.io import savemat
 
@@ -91,7 +92,9 @@ def write_cars196(root: Path, twin: CategoryTwin, draw: Draw) -> None:
     for index, image in (*_images(twin, "train"), *_images(twin, "test")):
         path = f"car_ims/{len(orders) + 1:06d}.jpg"
         orders.append(Order(root / path, twin, index, image))
-        rows.append((path, index + 1, image % 2))
+        beyond = index - twin.train_classes
+        number = index + 1 if beyond < 0 else LAST_TRAINING_CLASS + 1 + beyond
+        rows.append((path, number, image % 2))
     draw(orders)
     kinds = [("relative_im_path", object), ("class", object), ("test", object)]
     savemat(root / "cars_annos.mat", {"annotations": np.array([rows], dtype=kinds)})

@@ -8,7 +8,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from registry.backbones import BACKBONES
-from registry.datasets import DATASETS, FORMS, GROUPS, TRAINING_SETS, dataset_row, training_row
+from registry.datasets import (
+    DATASETS,
+    FORMS,
+    GROUPS,
+    TRAINING_FORMS,
+    TRAINING_SETS,
+    dataset_row,
+    training_row,
+)
 from registry.errors import UsageError
 from registry.losses import LOSSES, format_loss, parse_loss
 from registry.poolings import POOLINGS
@@ -54,7 +62,7 @@ def _train(item: str) -> list[str]:
     if _is_form(item):
         return [training_row(item, item).name]
     if item not in TRAINING_SETS:
-        raise UsageError(unknown("train", item, ["own", *TRAINING_SETS, *FORMS]))
+        raise UsageError(unknown("train", item, ["own", *TRAINING_SETS, *TRAINING_FORMS]))
     return [item]
 
 
@@ -169,7 +177,7 @@ AXES: Table[Axis] = Table(
             name="train",
             meaning="whose training split trains, and fits projections; own = the dataset's",
             read=_train,
-            known=("own", *TRAINING_SETS, *FORMS),
+            known=("own", *TRAINING_SETS, *TRAINING_FORMS),
         ),
         Axis(
             name="backbone",

@@ -1,6 +1,7 @@
 """README, CONTRIBUTING and CI say the same as the code."""
 
 import re
+import shlex
 from pathlib import Path
 
 from bench.matrix import read_matrix
@@ -25,10 +26,10 @@ def test_every_command_of_the_readme_can_be_planned(photos, monkeypatch):
     """All but the real files: PATH stands for a folder here."""
     monkeypatch.chdir(photos.parent)
     commands = re.findall(r"^bench run (.*?)(?:  #.*)?$", README, re.MULTILINE)
-    assert len(commands) == 2
+    assert len(commands) == 5
     for command in commands:
         plan = make_plan(
-            read_matrix(command.split(), preset=None, exclude=[]), skip_bad_images=False
+            read_matrix(shlex.split(command), preset=None, exclude=[]), skip_bad_images=False
         )
         assert plan.cells
 

@@ -17,7 +17,7 @@ from results.tables import make_table, metric_label
 def report(key="k", **changes):
     """A report with what tables read, as a finished job writes it."""
     content = {
-        "schema": 1,
+        "schema": 2,
         "key": key,
         "job": {
             "dataset": "sop",
@@ -28,6 +28,8 @@ def report(key="k", **changes):
             "loss": "none",
             "recipe": None,
             "resolution": 224,
+            "transform": "short_center",
+            "crop": None,
             "dims": 384,
             "projection": "none",
             "seed": None,
@@ -231,7 +233,7 @@ def test_the_smoke_runs_frame_is_tidy(smoke):
     ("damage", "message"),
     [
         (lambda text: text[:100], "cannot read the report"),
-        (lambda text: text.replace('"schema": 1', '"schema": 99'), "has schema 99"),
+        (lambda text: text.replace('"schema": 2', '"schema": 99'), "has schema 99"),
     ],
 )
 def test_a_damaged_report_is_named(smoke, tmp_path, damage, message):

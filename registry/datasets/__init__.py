@@ -20,6 +20,7 @@ __all__ = [
     "DATASETS",
     "FORMS",
     "GROUPS",
+    "TRAINING_FORMS",
     "TRAINING_SETS",
     "Dataset",
     "dataset_row",
@@ -40,7 +41,8 @@ ALL: Table[Dataset] = Table("dataset", [*REAL.values(), SHARED_TRAINING_SET, *TW
 GROUPS: dict[str, tuple[str, ...]] = {"twins": tuple(row.name for row in TWINS)}
 """Names that stand for several datasets."""
 
-FORMS = ("folder:PATH", "twin:PATH", "NAME@subset(classes=20,seed=0)", "roxford+r1m")
+TRAINING_FORMS = ("folder:PATH", "twin:PATH", "cub@subset(classes=20,seed=0)")
+FORMS = (*TRAINING_FORMS, "roxford+r1m")
 """How other datasets are written."""
 
 
@@ -56,7 +58,7 @@ def source_row(text: str) -> Dataset:
 
 def training_row(train: str, dataset: str) -> Dataset:
     """Return the dataset whose training split is used: own is the evaluated dataset's."""
-    return dataset_row(dataset) if train == "own" else _row(train, TRAINING_SETS)
+    return source_row(dataset if train == "own" else train)
 
 
 def _row(text: str, table: Table[Dataset]) -> Dataset:

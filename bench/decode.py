@@ -27,6 +27,10 @@ class BadImageError(WorkError):
     """An image that cannot be decoded."""
 
 
+class MissingImageError(BadImageError):
+    """An image that lists name and that is not there."""
+
+
 def read_image(path: Path, *, upright: bool) -> Tensor:
     """Decode a file: (3, H, W) uint8. Pixels are Pillow's convert("RGB"), bit for bit.
 
@@ -40,7 +44,7 @@ def read_image(path: Path, *, upright: bool) -> Tensor:
                 return _by_torchvision(data, upright=upright)
             return _by_pillow(file, upright=upright)
     except FileNotFoundError:
-        raise BadImageError(f"there is no image {path}: is the dataset complete?") from None
+        raise MissingImageError(f"there is no image {path}: is the dataset complete?") from None
     except Exception as error:  # decoders fail in many ways on files that are no images
         raise BadImageError(
             f"cannot read image {path} ({why(error)}): fetch it again, or leave bad images "

@@ -9,8 +9,9 @@ from itertools import islice
 
 import numpy as np
 
-from bench.decode import BadImageError, cut, read_image
+from bench.decode import BadImageError, MissingImageError, cut, read_image
 from bench.pixels import Store
+from registry.datasets.lists import place_in_lists
 from registry.datasets.split import Images
 from registry.transforms import Pixels, Target, Transform
 
@@ -37,7 +38,11 @@ class ImageSource:
         if kept is not None:
             return kept
         path = self.images.root / self.images.paths[position]
-        image = read_image(path, upright=self.upright)
+        try:
+            image = read_image(path, upright=self.upright)
+        except MissingImageError as error:
+            listed = place_in_lists(self.images.root, self.images.paths[position])
+            raise BadImageError(f"{error}{listed}") from None
         whole = max(image.shape[-2:])
         box = (self.images.boxes or {}).get(position)
         if box is not None:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from bench.doctor.finding import Finding, ok, some
 from bench.doctor.inspection import CODE_BYTES, EMPTY, MISSING, UNREADABLE, Inspection
 from registry.datasets import Dataset
+from registry.datasets.lists import place_in_lists
 from registry.datasets.sources import FETCHED
 from registry.datasets.split import Images, Split
 from registry.datasets.spots import SPOTS
@@ -34,7 +35,7 @@ def check_files(
     row: Dataset, split: Split, train: Inspections, test: Inspections, root: Path
 ) -> Iterator[Finding]:
     """Look at what the inspection of every image found."""
-    yield from _damaged([*train, *test])
+    yield from _damaged([*train, *test], split.evaluated.root)
     yield _boxes(split, test)
     yield _exact(split, train, test)
     if train and test:
@@ -50,14 +51,16 @@ def content_hash(inspections: Inspections) -> str:
     return digest.hexdigest()
 
 
-def _damaged(found: Inspections) -> Iterator[Finding]:
+def _damaged(found: Inspections, root: Path) -> Iterator[Finding]:
     any_damage = False
     for kind, advice in ADVICE.items():
         bad = [one for one in found if one.error.startswith(kind)]
         if bad:
             any_damage = True
             names = [f"{one.path} ({one.error.partition(': ')[2] or kind})" for one in bad]
-            yield Finding("images", "problem", f"{len(bad):,} {kind}: {some(names)}", advice)
+            listed = place_in_lists(root, bad[0].path)
+            text = f"{len(bad):,} {kind}: {some(names)}{listed.replace('(', '(the first is ', 1)}"
+            yield Finding("images", "problem", text, advice)
     if not any_damage:
         yield ok("images", f"all {len(found):,} can be read")
     grey = [one.path for one in found if one.greyed]

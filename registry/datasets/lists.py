@@ -24,3 +24,17 @@ def read_lines(path: Path, *, fields: int, header: int = 0) -> list[tuple[str, .
             raise WorkError(f"{path}, line {index + 1}: {len(row)} fields, expected {fields}")
         rows.append(row)
     return rows
+
+
+def place_in_lists(root: Path, path: str) -> str:
+    """Say which list names an image: " (listed in FILE, line N)"; nothing where none is found.
+
+    root is the folder of the images; lists lie in it, beside it or in Eval/.
+    """
+    for folder in (root, root.parent, root.parent / "Eval"):
+        for file in sorted(folder.glob("*.txt")):
+            with file.open(encoding="utf-8-sig", errors="replace") as lines:
+                for number, line in enumerate(lines, start=1):
+                    if path in line.split():
+                        return f" (listed in {file}, line {number})"
+    return ""

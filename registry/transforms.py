@@ -88,7 +88,7 @@ def cirtorch(image: Tensor, whole: int, to: Target) -> Tensor:
     from torchvision.transforms.v2 import functional
 
     shrunk = functional.to_pil_image(image)
-    side = to.size * max(image.shape[-2:]) / whole
+    side = max(1, to.size * max(image.shape[-2:]) / whole)
     shrunk.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=None)
     return _to_multiple(functional.pil_to_tensor(shrunk), to)
 

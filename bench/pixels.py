@@ -106,9 +106,7 @@ class Store:
         self.files: list[Path] = []
         self.maps: dict[int, np.memmap] = {}
         self.mine: int | None = None
-        self.end = 0
-        """Bytes in this process's own file."""
-        for index in sorted(folder.glob("*.idx")):
+        for index in sorted(folder.glob("*.idx"), key=_written):  # the latest of an image counts
             self._add(index)
 
     def get(self, position: int) -> Pixels | None:
@@ -130,31 +128,23 @@ class Store:
 
     def put(self, position: int, pixels: Pixels) -> None:
         """Keep an image, if there is room for it; pixels are (h, w, 3), contiguous."""
-        if not self.cache.room_for(pixels.nbytes):
-            return
         record = np.zeros(1, dtype=RECORD)
         record["position"], record["crc"] = position, zlib.crc32(pixels.data)
         record["height"], record["width"] = pixels.shape[:2]
-        with self.lock:
-            try:
-                self._append(position, pixels, record)
-            except OSError as error:
-                self.cache.stop(f"cannot be written ({error.strerror or error})")
+        try:
+            if self.cache.room_for(pixels.nbytes):
+                with self.lock:
+                    self._append(position, pixels, record)
+        except OSError as error:
+            self.cache.stop(f"cannot be written ({error.strerror or error})")
 
     def _append(self, position: int, pixels: Pixels, record: np.ndarray) -> None:
         if self.mine is None:
             self.mine = len(self.files)
             self.files.append(self.folder / f"{uuid.uuid4().hex}.bin")
         path = self.files[self.mine]
-        record["offset"] = self.end
-        with path.open("ab", buffering=0) as file:
-            written = file.write(pixels.data.cast("B"))
-            if written != pixels.nbytes:  # a disk that is full takes a part
-                file.truncate(self.end)
-                raise OSError(None, "the disk is full")
-        with path.with_suffix(".idx").open("ab", buffering=0) as file:
-            file.write(record.tobytes())
-        self.end += pixels.nbytes
+        record["offset"] = _appended(path, pixels.data.cast("B"))
+        _appended(path.with_suffix(".idx"), record.data.cast("B"))
         self.records[position] = record[0]
         self.file_of[position] = self.mine
 
@@ -168,9 +158,10 @@ class Store:
             return
         whole = len(content) // RECORD.itemsize * RECORD.itemsize
         records = np.frombuffer(content[:whole], dtype=RECORD)
-        ends = records["offset"] + 3 * records["height"].astype(np.int64) * records["width"]
+        sizes = 3.0 * records["height"] * records["width"]  # as floats: nothing overflows
         inside = (records["position"] >= 0) & (records["position"] < len(self.records))
-        good = records[inside & (records["offset"] >= 0) & (ends <= size)]
+        there = (records["offset"] >= 0) & (sizes > 0) & (records["offset"] + sizes <= size)
+        good = records[inside & there]
         self.records[good["position"]] = good
         self.file_of[good["position"]] = len(self.files)
         self.files.append(path)
@@ -183,3 +174,20 @@ class Store:
                 found = np.memmap(self.files[number], dtype=np.uint8, mode="r")
                 self.maps[number] = found
             return found
+
+
+def _appended(path: Path, data: memoryview) -> int:
+    """Append all of it and return where it begins, or nothing and raise OSError."""
+    with path.open("ab", buffering=0) as file:
+        start = file.tell()
+        if file.write(data) != len(data):  # a disk that is full takes a part
+            file.truncate(start)
+            raise OSError(None, "the disk is full")
+    return start
+
+
+def _written(index: Path) -> int:
+    try:
+        return index.stat().st_mtime_ns
+    except OSError:  # removed meanwhile
+        return 0

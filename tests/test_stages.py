@@ -8,8 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.execution.artifacts import Artifacts
-from bench.identity import Descriptors, Extraction, Features, Fit, Model, Scores
+from bench.identity import (
+    Descriptors,
+    Extraction,
+    Features,
+    Fit,
+    Model,
+    Scores,
+    digest,
+    image_identity,
+)
 from bench.neighbours import nearest
+from bench.pixels import Cache
 from bench.progress import Silent
 from bench.scoring import score
 from bench.stages.context import Context
@@ -17,7 +27,7 @@ from bench.stages.descriptors import ensure_descriptors, principal_components, u
 from bench.stages.features import ensure_features
 from bench.stages.scores import ensure_scores, read_metrics
 from bench.stages.weights import load_embedder
-from registry.datasets import dataset_row
+from registry.datasets import dataset_row, source_row
 from registry.datasets.folder import folder_dataset
 from registry.datasets.revisited import read as read_revisited
 from registry.errors import WorkError
@@ -29,11 +39,14 @@ NAIVE = Model("tiny_conv", "scratch", 64, 0, None)
 
 @pytest.fixture
 def context(tmp_path, data):
-    return Context(Artifacts(tmp_path / "runs"), data, torch.device("cpu"), Silent())
+    cache = Cache(tmp_path / "cache", 10**9)
+    return Context(Artifacts(tmp_path / "runs"), data, torch.device("cpu"), Silent(), cache)
 
 
 def extraction(folder, *, skip=False):
-    return Extraction(NAIVE, f"folder:{folder}", "evaluated", skip)
+    name = f"folder:{folder}"
+    images = digest(image_identity(source_row(name), None))
+    return Extraction(NAIVE, name, images, "evaluated", "short_center", None, skip)
 
 
 def test_one_pass_yields_every_pooling(photos, context, monkeypatch):
@@ -62,7 +75,9 @@ def test_bad_images_fail_the_extraction_or_are_counted(photos, context):
     pooled = ensure_features(features, [], context)
     assert pooled.bad.tolist() == [1]
     assert pooled.good.shape == (20, 96)
-    folder = ensure_scores(Scores(Descriptors(features, None, 96), f"folder:{photos}"), [], context)
+    folder = ensure_scores(
+        Scores(Descriptors(features, None, 96), None, f"folder:{photos}"), [], context
+    )
     _, counts = read_metrics(folder)
     assert (counts["bad_images"], counts["gallery"], counts["queries"]) == (1, 20, 19)
 
@@ -209,15 +224,15 @@ def test_per_query_outcomes_average_to_the_metrics(smoke):
 def test_twins_are_learnable_but_not_trivial(name, data, smoke):
     """Raw pixels are clearly below a trained tiny network, and nothing is at 0 or 100 %."""
     import results
-    from bench.images import Preprocessing, batches
-    from registry.transforms import TRANSFORMS
+    from bench.images import ImageSource, batches
+    from registry.transforms import TRANSFORMS, Target
 
     row = dataset_row(name)
     split = row.read(row.prepare(data))
-    how = Preprocessing(TRANSFORMS[row.transform], 64, "bicubic")
-    pixels = np.concatenate(
-        [b.pixels for b in batches(split.evaluated, how, size=64, skip_bad=False)]
-    ).reshape(len(split.evaluated), -1)
+    source = ImageSource(split.evaluated, TRANSFORMS[row.transform], Target(64, "bicubic"))
+    pixels = np.concatenate([b.pixels for b in batches(source, size=64, skip_bad=False)]).reshape(
+        len(split.evaluated), -1
+    )
     table, _ = score(row, split, unit(pixels - pixels.mean(axis=0)), lambda n: None)
     frame = results.load(smoke)
     mine = frame[(frame["dataset"] == name) & (frame["backbone"] == "tiny_conv")]

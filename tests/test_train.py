@@ -1,21 +1,26 @@
 """bench.train: batches, memory, schedule, and training that is the same twice."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from bench.identity import Model, Training
+from bench.images import BadImageError, ImageSource
 from bench.model import build_embedder
+from bench.pixels import Cache
 from bench.progress import Silent
-from bench.train.loop import rate_at, train
+from bench.train.loop import BatchSource, rate_at, train
 from bench.train.memory import CrossBatchMemory
 from bench.train.samplers import class_balanced
 from registry.datasets import TRAINING_SETS
+from registry.datasets.folder import folder_dataset
 from registry.errors import WorkError
 from registry.losses.labelled import Labelled
 from registry.recipes import RECIPES
+from registry.transforms import AUGMENTATIONS, Target
 
 SMOKE = RECIPES["smoke"]
 
@@ -83,6 +88,7 @@ def test_the_rate_warms_up_and_decays_to_nothing():
 def training(**changes):
     fields = {
         "train": "twins",
+        "images": "",
         "pooling": "cls",
         "loss": "contrastive+koleo",
         "recipe": "smoke",
@@ -93,13 +99,17 @@ def training(**changes):
     return Training(**{**fields, **changes})
 
 
-def trained(data, **changes):
+def twins(data, store=None):
     row = TRAINING_SETS["twins"]
     images = row.read(row.prepare(data)).train
+    return ImageSource(images, AUGMENTATIONS[SMOKE.transform], Target(64, "bicubic"), store=store)
+
+
+def trained(data, **changes):
     model = Model("tiny_vit", "scratch", 64, 0, training(**changes))
     embedder = build_embedder(model, ["cls"])
     device = torch.device("cpu")
-    log = train(embedder, model, images, device=device, progress=Silent())
+    log = train(embedder, model, twins(data), device=device, progress=Silent())
     return embedder.state_dict(), log
 
 
@@ -110,6 +120,48 @@ def test_training_is_the_same_twice_and_learns(data):
     before_memory = log["losses"][: SMOKE.memory_start]
     assert np.mean(before_memory[-5:]) < np.mean(before_memory[:5])
     assert log["skipped"] == []
+
+
+def drawn(source, *, steps=4, recipe=SMOKE, **changes):
+    feed = BatchSource(source, training(**changes), recipe)
+    return feed, list(feed.batches(steps))
+
+
+def test_batches_are_augmented_by_seed_step_and_slot(data):
+    source = twins(data)
+    _, found = drawn(source, seed=5)
+    assert len(found) == 4
+    for step, (pixels, labels, positions) in enumerate(found):
+        assert pixels.shape[1:] == (3, 64, 64)
+        assert pixels.dtype == torch.uint8
+        np.testing.assert_array_equal(labels, source.images.labels[positions])
+        for slot, position in enumerate(positions.tolist()):
+            expected = source.augmented(position, (5, step, slot))
+            np.testing.assert_array_equal(pixels[slot].permute(1, 2, 0), expected)
+
+
+def test_kept_images_make_the_same_batches(data, tmp_path):
+    store = Cache(tmp_path / "cache", 10**9).store("key", len(twins(data).images), {})
+    plain, first, second = (drawn(twins(data, kept))[1] for kept in (None, store, store))
+    for batch, *others in zip(plain, first, second, strict=True):
+        for other in others:
+            assert all(torch.equal(one, same) for one, same in zip(batch, other, strict=True))
+    assert list(store.folder.glob("*.bin"))
+
+
+def test_bad_images_are_not_trained_on_and_are_named(photos):
+    row = folder_dataset(f"folder:{photos}")
+    images = row.read(photos).evaluated
+    source = ImageSource(images, AUGMENTATIONS[SMOKE.transform], Target(32, "bicubic"))
+    (photos / "class0" / "1.jpg").write_bytes(b"")
+    (photos / "class3" / "2.jpg").unlink()
+    recipe = replace(SMOKE, classes_per_batch=3)
+    feed, found = drawn(source, steps=20, recipe=recipe, skip_bad_images=True)
+    assert feed.bad_files() == ["class0/1.jpg", "class3/2.jpg"]
+    reached = {int(position) for _, _, positions in found for position in positions}
+    assert reached.isdisjoint(np.flatnonzero(np.isin(images.paths, feed.bad_files())))
+    with pytest.raises(BadImageError):
+        drawn(source, steps=20, recipe=recipe)
 
 
 def test_another_seed_is_another_training(data):

@@ -148,10 +148,13 @@ def test_real_photographs_are_pillows_bit_for_bit(shared, photographs, step):
         assert torch.equal(read_image(path, upright=upright), by_pillow(path, upright=upright))
 
 
-JPEG, PNG = (
-    (lambda buffer: (SMOOTH.save(buffer, kind), buffer.getvalue())[1])(io.BytesIO())
-    for kind in ("JPEG", "PNG")
-)
+def packed(kind):
+    buffer = io.BytesIO()
+    SMOOTH.save(buffer, kind)
+    return buffer.getvalue()
+
+
+JPEG, PNG = packed("JPEG"), packed("PNG")
 UNREADABLE = {
     "empty.jpg": b"",
     "text.jpg": b"not an image",

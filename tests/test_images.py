@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.images import BadImageError, ImageSource, batches
+from bench.decode import BadImageError
+from bench.images import ImageSource, batches
 from bench.pixels import Cache
 from registry.datasets.split import Images
 from registry.transforms import AUGMENTATIONS, TRANSFORMS, Target

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from bench.decode import BadImageError
 from bench.identity import Model, Training
-from bench.images import BadImageError, ImageSource
+from bench.images import ImageSource
 from bench.model import build_embedder
 from bench.pixels import Cache
 from bench.progress import Silent

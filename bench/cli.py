@@ -11,7 +11,7 @@ import click
 
 from bench import completion
 from bench.data_cli import data_group
-from bench.options import DATA, RUNS, user_errors
+from bench.options import DATA, RUNS, finite, user_errors
 
 AXIS_WORDS = click.argument("words", nargs=-1, shell_complete=completion.axis_words)
 
@@ -41,7 +41,8 @@ def main() -> None:
 @click.option("--skip-bad-images", is_flag=True, help="Leave unreadable images out, counted.")
 @click.option(
     "--cache-gb",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(min=0, max=1e6),
+    callback=finite,
     default=20,
     show_default=True,
     help="Most room for decoded images under --runs; 0: none are kept.",

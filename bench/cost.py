@@ -39,9 +39,7 @@ def cost_of(descriptors: Descriptors) -> dict[str, float]:
 def _network_cost(model: Model, pooling: str) -> tuple[int, float]:
     row = backbone_row(model.backbone)
     with torch.device("meta"):
-        embedder = Embedder(
-            create_backbone(row, model.resolution, any_shape=model.any_shape), row, [pooling]
-        )
+        embedder = Embedder(create_backbone(row, model.resolution), row, [pooling])
         embedder.eval().requires_grad_(False)
         if model.training and model.training.head_dims:
             embedder.add_head(model.training.head_dims)

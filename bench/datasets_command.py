@@ -14,10 +14,10 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from bench.doctor.examination import Examination, examine, record
 from bench.doctor.page import show
 from bench.doctor.records import FOLDER
-from bench.doctor.scan import usual_workers
 from bench.download.command import get
 from bench.download.fetch import OnBytes
 from bench.listing import print_table
+from bench.processes import usual_workers
 from bench.progress import Lines, Live
 from registry.datasets import Dataset, source_row
 from registry.datasets.real import REAL
@@ -43,15 +43,15 @@ def show_datasets(data: Path) -> None:
 def _place(row: Dataset, data: Path) -> str:
     try:
         return str(row.prepare(data))
-    except BenchError:
-        return f"not there: bench data get {row.name}"
+    except BenchError as error:
+        return str(error).removeprefix(f"{row.name}: ").partition(" (also")[0].partition(": ")[0]
 
 
 def verify_datasets(
     names: Sequence[str], data: Path, out: Path | None, *, workers: int | None, as_json: bool
 ) -> int:
     """Examine datasets one after the other; return the exit code."""
-    rows = [source_row(name) for name in names]
+    rows = [part for name in names for part in _parts(source_row(name))]
     console, errors = terminal(), terminal(stderr=True)
     done: list[Examination] = []
     with _steps(errors) as step:
@@ -72,6 +72,13 @@ def verify_datasets(
         for found in done:
             console.print(found.line, highlight=False, markup=False, soft_wrap=True)
     return WorkError.exit_code if any(found.problems for found in done) else 0
+
+
+def _parts(row: Dataset) -> list[Dataset]:
+    """What is examined of a dataset: with distractors, two."""
+    if row.base is None or row.distractors is None:
+        return [row]
+    return [source_row(row.base), source_row(row.distractors)]
 
 
 @contextmanager

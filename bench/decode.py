@@ -16,8 +16,6 @@ from bench.doctor.inspection import why
 from registry.datasets.split import Box
 from registry.errors import WorkError
 
-VERSION = 1
-"""Raise it when pixels change."""
 JPEGS = ("JPEG", "MPO")
 HAS_DECODER = hasattr(torch.ops.image, "decode_jpeg")
 """torchvision.io.decode_jpeg is to go; its operator does not warn, Pillow's pixels are the same."""

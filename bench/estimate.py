@@ -41,7 +41,7 @@ def seconds_left(plan: Plan, runs: Path) -> float:
 
 
 def bytes_left(plan: Plan, runs: Path) -> float:
-    """Weights, features and descriptors that are not there yet."""
+    """Weights, features, descriptors and decoded images that are not there yet."""
     artifacts, wanted = Artifacts(runs), plan.poolings()
     total = 0.0
     for model in plan.trainings():
@@ -51,6 +51,7 @@ def bytes_left(plan: Plan, runs: Path) -> float:
         if not artifacts.has_features(extraction, poolings):
             width = backbone_row(extraction.model.backbone).width
             total += _images(extraction) * width * FLOAT32_BYTES * len(poolings)
+            total += _images(extraction) * 3 * extraction.model.resolution**2  # kept decoded
     pairs = ((cell.scores.descriptors, cell.scores.distractors) for cell in plan.cells)
     for descriptors in dict.fromkeys(d for pair in pairs for d in pair if d):
         if not artifacts.has(descriptors):

@@ -28,6 +28,7 @@ from registry.timm_models import backbone_row
 from registry.transforms import AUGMENTATIONS, TRANSFORMS
 from registry.weights import parse_weights
 
+DECODING_VERSION = 1
 TRAINING_VERSION = 1
 EXTRACTION_VERSION = 1
 FIT_VERSION = 1
@@ -61,8 +62,6 @@ class Model:
     resolution: int
     scratch_seed: int | None
     training: Training | None
-    any_shape: bool = False
-    """Whether its position embeddings follow the shape of each image."""
 
 
 @dataclass(frozen=True)
@@ -134,13 +133,13 @@ def scores_of(job: Job, *, skip_bad_images: bool, data: Path | None = None) -> S
     """
     row = dataset_row(job.dataset)
 
-    def extraction(source: Dataset, part: str, transform: str) -> Extraction:
+    def extraction(source: Dataset, part: str) -> Extraction:
         return Extraction(
             model=model,
             dataset=source.name,
             images=digest(image_identity(source, data)),
             part=part,
-            transform=transform,
+            transform=job.transform,
             crop=job.crop if source.has_boxes else None,
             skip_bad_images=skip_bad_images,
         )
@@ -151,21 +150,17 @@ def scores_of(job: Job, *, skip_bad_images: bool, data: Path | None = None) -> S
         resolution=job.resolution,
         scratch_seed=job.seed if job.weights == "scratch" else None,
         training=_training(job, skip_bad_images, data),
-        any_shape=TRANSFORMS[job.transform].keeps_aspect and backbone_row(job.backbone).sized,
     )
     base = dataset_row(row.base) if row.base else row
-    evaluated = Features(extraction(base, "evaluated", job.transform), job.pooling)
+    evaluated = Features(extraction(base, "evaluated"), job.pooling)
     fit = None
     if PROJECTIONS[job.projection].fitted:
         source = training_row(job.train or "own", base.name)
-        usual = job.transform == row.transform
-        fitted = extraction(source, "train", source.transform if usual else job.transform)
-        fit = Fit(
-            Features(fitted, job.pooling) if source.train_images else evaluated, job.projection
-        )
+        fitted = Features(extraction(source, "train"), job.pooling)
+        fit = Fit(fitted if source.train_images else evaluated, job.projection)
     distractors = None
     if row.distractors:
-        more = extraction(source_row(row.distractors), "evaluated", job.transform)
+        more = extraction(source_row(row.distractors), "evaluated")
         distractors = Descriptors(Features(more, job.pooling), fit, job.dims)
     return Scores(Descriptors(evaluated, fit, job.dims), distractors, job.dataset)
 
@@ -268,7 +263,6 @@ def _model_spec(model: Model) -> dict[str, object]:
         "prefix": backbone.prefix,
         "resolution": model.resolution,
         "weights": weights_identity(model.weights, backbone.name, model.scratch_seed),
-        "any_shape": model.any_shape,
         "training": _training_spec(model.training) if model.training else None,
     }
 
@@ -283,6 +277,7 @@ def _training_spec(training: Training) -> dict[str, object]:
         "loss": [loss.name, parameters, loss.version],
         "recipe": {key: value for key, value in asdict(recipe).items() if key != "meaning"},
         "transform": [recipe.transform, AUGMENTATIONS[recipe.transform].version],
+        "decoding": [DECODING_VERSION, source_row(training.train).upright],
         "head_dims": training.head_dims,
         "seed": training.seed,
         "version": TRAINING_VERSION,
@@ -296,6 +291,7 @@ def _extraction_spec(extraction: Extraction) -> dict[str, object]:
         "part": extraction.part,
         "transform": [extraction.transform, TRANSFORMS[extraction.transform].version],
         "crop": extraction.crop,
+        "decoding": [DECODING_VERSION, source_row(extraction.dataset).upright],
         "skip_bad_images": extraction.skip_bad_images,
         "version": EXTRACTION_VERSION,
     }

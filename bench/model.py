@@ -67,7 +67,7 @@ class Embedder(nn.Module):
         return features[:, :0], features
 
 
-def build_embedder(model: Model, poolings: Sequence[str]) -> Embedder:
+def build_embedder(model: Model, poolings: Sequence[str], *, any_shape: bool = False) -> Embedder:
     """Build a model with its first weights; what training adds is loaded by the weights stage.
 
     Raises WorkError where weights cannot be had or do not fit, naming the fix.
@@ -75,7 +75,7 @@ def build_embedder(model: Model, poolings: Sequence[str]) -> Embedder:
     row = backbone_row(model.backbone)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(model.training.seed if model.training else model.scratch_seed or 0)
-        backbone = _load_backbone(row, model)
+        backbone = _load_backbone(row, model, any_shape=any_shape and row.sized)
         embedder = Embedder(backbone, row, poolings)
         if model.training and model.training.head_dims:
             embedder.add_head(model.training.head_dims)
@@ -103,16 +103,16 @@ def create_backbone(
     return network
 
 
-def _load_backbone(row: Backbone, model: Model) -> nn.Module:
+def _load_backbone(row: Backbone, model: Model, *, any_shape: bool) -> nn.Module:
     weights = parse_weights(model.weights)
     file = weights.file_for(row)
-    size = _built_for(row, model)
+    size = _built_for(row, model, any_shape=any_shape)
     if file is not None:
-        return _from_file(row, size, file, any_shape=model.any_shape)
+        return _from_file(row, size, file, any_shape=any_shape)
     if weights.kind == "scratch":
-        return create_backbone(row, size, any_shape=model.any_shape)
+        return create_backbone(row, size, any_shape=any_shape)
     try:
-        return create_backbone(row, size, any_shape=model.any_shape, pretrained=True)
+        return create_backbone(row, size, any_shape=any_shape, pretrained=True)
     except (OSError, RuntimeError, ValueError) as error:
         raise UnreachableWeightsError(
             f"cannot get the pretrained weights {row.timm} ({_first_line(error)}): connect to the "
@@ -121,13 +121,13 @@ def _load_backbone(row: Backbone, model: Model) -> nn.Module:
         ) from error
 
 
-def _built_for(row: Backbone, model: Model) -> int:
+def _built_for(row: Backbone, model: Model, *, any_shape: bool) -> int:
     """Return the size that position embeddings are laid out for.
 
     Of a network that takes any shape and is not trained here, its own: they are interpolated once,
     for the image.
     """
-    return row.input_size if model.any_shape and not model.training else model.resolution
+    return row.input_size if any_shape and not model.training else model.resolution
 
 
 def _from_file(row: Backbone, resolution: int, file: Path, *, any_shape: bool) -> nn.Module:

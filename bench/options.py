@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,9 @@ DATA = click.option(
 )
 
 
+INTERRUPTED = 130
+
+
 class Failure(click.ClickException):
     """An error with its own exit code: 2 for a wrong request, 1 for failed work."""
 
@@ -48,3 +52,13 @@ def user_errors() -> Iterator[None]:
         yield
     except (BenchError, ResultsError) as error:
         raise Failure(error) from error
+    except KeyboardInterrupt:
+        click.echo("\ninterrupted: the same command goes on, or starts again", err=True)
+        raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+def finite(context: click.Context, parameter: click.Parameter, value: float) -> float:
+    """Refuse a number that is none."""
+    if math.isnan(value):
+        raise click.BadParameter("is no number", context, parameter)
+    return value

@@ -49,8 +49,11 @@ class Cache:
     """Bytes; 0 keeps nothing."""
     say: Callable[[str], None] = lambda text: None
     """Told once when it is full."""
+    again: bool = False
+    """Whether what earlier runs kept counts for nothing (--force)."""
     used: int = -1
     full: bool = False
+    opened: set[str] = field(default_factory=set)
     looked: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -58,9 +61,12 @@ class Cache:
         """Open the store of a key, made if it is not there; None where nothing is to be kept."""
         if not self.limit:
             return None
-        if self.used < 0:
-            self.used = sum(file.stat().st_size for file in self.root.rglob("*.bin"))
         folder = self.root / key
+        if self.again and key not in self.opened:
+            shutil.rmtree(folder, ignore_errors=True)
+        self.opened.add(key)
+        if self.used < 0:
+            self.used = self._kept()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "about.json").write_text(json.dumps(about, indent=1) + "\n")
@@ -77,12 +83,22 @@ class Cache:
                 self.stop(f"has reached its limit of {self.limit / 1e9:g} GB (--cache-gb)")
                 return False
             if self.used - self.looked >= LOOK_EVERY or not self.looked:
-                self.looked = self.used
+                self.used = self.looked = self._kept()  # other processes keep images too
                 if shutil.disk_usage(self.root).free < RESERVE + LOOK_EVERY:
                     self.stop("has left less than a gigabyte of the disk free")
                     return False
             self.used += size
             return True
+
+    def _kept(self) -> int:
+        """Bytes of all stores."""
+        total = 0
+        for file in self.root.rglob("*.bin"):
+            try:
+                total += file.stat().st_size
+            except OSError:  # removed meanwhile
+                continue
+        return total
 
     def stop(self, why: str) -> None:
         """Keep nothing more, and say so once."""

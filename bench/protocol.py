@@ -31,11 +31,12 @@ def protocol_card(
         "dataset_fingerprint": images_fingerprint(scores),
         "dataset_verified": verified,
         "twin": row.is_twin,
-        "transform": TRANSFORMS[job.transform].meaning,
+        "transform": _shaped(job),
         "query_crop": "to bbx in native pixels, before resizing" if job.crop == "box" else "none",
         "exif_orientation": "applied" if row.upright else "ignored",
         "resolution": job.resolution,
-        "interpolation": backbone_row(job.backbone).interpolation + ", antialiased (torchvision)",
+        "interpolation": TRANSFORMS[job.transform].filter
+        or backbone_row(job.backbone).interpolation + ", antialiased (torchvision)",
         "pooling": job.pooling,
         "projection": job.projection,
         "projection_fit": fit_set(scores),
@@ -101,6 +102,13 @@ def transductive(scores: Scores) -> bool:
     """Whether a projection was fitted on the images it is measured on."""
     fit = scores.descriptors.fit
     return fit is not None and fit.features.extraction.part == "evaluated"
+
+
+def _shaped(job: Job) -> str:
+    """Say how images got their shape: where a network reads patches, sides are rounded to them."""
+    transform, backbone = TRANSFORMS[job.transform], backbone_row(job.backbone)
+    rounded = transform.keeps_aspect and backbone.sized
+    return transform.meaning + (f", sides rounded to {backbone.stride}" if rounded else "")
 
 
 def _left_out(counts: Mapping[str, int]) -> str:

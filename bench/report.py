@@ -23,7 +23,7 @@ from bench.stages.context import Context
 from bench.stages.features import bad_images
 from bench.stages.scores import PER_QUERY, read_metrics
 from bench.stages.weights import training_log
-from registry.datasets import Dataset, dataset_row
+from registry.datasets import Dataset, dataset_row, training_row
 from registry.errors import WorkError
 from registry.publish import write_file
 from results.store import SCHEMA, failure_path, per_query_path, report_path
@@ -60,7 +60,7 @@ def write_report(cell: Planned, scored: Path, context: Context, runs: Path) -> d
         "protocol": card,
         "fingerprint": fingerprint(card),
         "fingerprint_fields": compared_fields(card),
-        "marks": marks(row, cell, counts),
+        "marks": marks(row, cell, counts, seen=_classes_seen(cell, context)),
         "environment": environment(context.device),
         "finished": datetime.now(UTC).isoformat(timespec="microseconds"),
     }
@@ -94,13 +94,27 @@ def headline(row: Dataset) -> list[str]:
     return ["r@1"] if row.measure == "recall" else ["map_medium", "map_hard"]
 
 
-def marks(row: Dataset, cell: Planned, counts: dict[str, int]) -> list[str]:
+def marks(row: Dataset, cell: Planned, counts: dict[str, int], *, seen: bool) -> list[str]:
     """What a reader must know before comparing the number; tables show it as footnotes."""
     found = ["twin"] if row.is_twin else []
     found += ["transductive"] if transductive(cell.scores) else []
+    found += ["seen classes"] if seen else []
     found += ["tied"] if 2 * counts["tied_queries"] > counts["queries"] else []
     skipped = counts["bad_images"] or counts["bad_training_images"]
     return found + (["bad images left out"] if skipped else [])
+
+
+def _classes_seen(cell: Planned, context: Context) -> bool:
+    """Whether classes that are evaluated were trained on, or fitted on: no retrieval split does."""
+    if cell.job.train is None:
+        return False
+    trained = training_row(cell.job.train, cell.job.dataset)
+    if not trained.train_images:
+        return False
+    train = context.split(trained.name).train
+    evaluated = context.split(cell.scores.descriptors.features.extraction.dataset).evaluated
+    same = train is not None and trained.name == cell.job.dataset
+    return same and train is not None and bool(set(train.classes) & set(evaluated.classes))
 
 
 def full_spec(cell: Planned) -> dict[str, dict[str, object]]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bench import decode
-from bench.identity import Extraction, Model, Training, digest
+from bench.identity import DECODING_VERSION, Extraction, Model, Training, digest
 from bench.images import ImageSource
 from registry.datasets import source_row
 from registry.datasets.split import Images
@@ -62,7 +61,7 @@ def _source(
         "interpolation": target.interpolation,
         "multiple": target.multiple,
         "upright": upright,
-        "decoding": decode.VERSION,
+        "decoding": DECODING_VERSION,
     }
     named = {key: value for key, value in content.items() if key != "dataset"}
     store = context.cache.store(digest(named), len(images), content)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.doctor.scan import usual_workers
+from bench.processes import usual_workers, worker_processes
 from bench.progress import Lines, Live
 from registry.datasets.layouts import LAYOUTS
+from registry.datasets.real import REAL
 from registry.datasets.synthetic import Draw, Drawn, Order, draw_one
 from registry.datasets.twin_folder import sized, write_twin, write_twin_of_lists
 from registry.errors import UsageError, WorkError
@@ -56,7 +56,18 @@ def draw_twin(name: str, scale: Scale, out: Path, *, workers: int | None) -> Non
                 write_twin(layout, twin, out, draw)
         except OSError as error:
             raise WorkError(f"cannot draw into {out} ({error.strerror or error})") from error
-    print(f"measure it: bench run dataset=twin:{out} …; examine it: bench data verify twin:{out}")
+    place = shlex.quote(f"twin:{out}")
+    print(f"measure it: {_use(layout.name, out)}; examine it: bench data verify {place}")
+
+
+def _use(name: str, out: Path) -> str:
+    """Say how a twin is used: not all have queries."""
+    row = REAL[name]
+    if row.counts.queries:
+        return f"bench run {shlex.quote(f'dataset=twin:{out}')} …"
+    if row.train_images:
+        return f"bench run … {shlex.quote(f'train=twin:{out}')}"
+    return f"bench run {shlex.quote(f'dataset=twin-roxford+twin:{out}')} …"
 
 
 @contextmanager
@@ -69,9 +80,6 @@ def _drawing(workers: int) -> Iterator[Draw]:
         if bars:
             stack.enter_context(bars)
         step = bars.step if bars else lines.step
-        spawn = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(workers, mp_context=spawn)
-        stack.callback(pool.shutdown, wait=True, cancel_futures=True)
 
         def draw(orders: Iterable[Order]) -> Sequence[Drawn]:
             listed = list(orders)
@@ -79,7 +87,11 @@ def _drawing(workers: int) -> Iterator[Draw]:
                 return [draw_one(order) for order in listed]
             chunks = [listed[first : first + CHUNK] for first in range(0, len(listed), CHUNK)]
             drawn: list[Drawn] = []
-            with step("drawing", len(listed), "images") as advance:
+            # the processes end with this call, before what was drawn is removed or renamed
+            with (
+                step("drawing", len(listed), "images") as advance,
+                worker_processes(workers) as pool,
+            ):
                 for found in pool.map(_draw_all, chunks):
                     drawn += found
                     advance(len(found))

@@ -48,7 +48,12 @@ def _dataset(item: str) -> list[str]:
     if item in GROUPS:
         return list(GROUPS[item])
     if _is_form(item):
-        return [dataset_row(item).name]
+        row = dataset_row(item)
+        if not row.counts.queries:
+            raise UsageError(
+                f"dataset={item}: it has no queries: give it as train=, or as distractors after +"
+            )
+        return [row.name]
     if _is_glob(item):
         return DATASETS.matching(item)
     if item not in DATASETS:

@@ -47,6 +47,8 @@ class Transform:
     """(resized (h, w, 3), size, generator) -> (size, size, 3): the part that only trains."""
     keeps_aspect: bool = False
     """Whether the results' shapes differ; else they are size x size."""
+    filter: str | None = None
+    """Its own interpolation, whatever the network's is."""
     version: int = 2
 
 
@@ -149,6 +151,7 @@ TRANSFORMS: Table[Transform] = Table(
             meaning="shrink long side to size, a crop in proportion, Lanczos, never enlarged",
             resize=cirtorch,
             keeps_aspect=True,
+            filter="Lanczos (Pillow's thumbnail)",
         ),
     ],
 )

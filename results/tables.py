@@ -37,6 +37,7 @@ SHORT = {"map_easy": "E", "map_medium": "M", "map_hard": "H"}
 MARKS = {
     "tied": ("=", "most queries have ties: the descriptors are constant, or nearly"),
     "transductive": ("*", "projection fitted on the evaluated images (transductive)"),
+    "seen classes": ("~", "trained or fitted on images of the evaluated classes"),
     "bad images left out": ("+", "unreadable images were left out; their number is in the report"),
 }
 HAVE_MARKS = ("transductive", "bad_images")

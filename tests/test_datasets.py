@@ -81,7 +81,7 @@ def test_lists_may_have_a_mark_crlf_and_padding(tmp_path):
         b"\xef\xbb\xbfheader x\r\n1  two words here  \r\n\r\n2 b\r\n"
     )
     rows = read_lines(tmp_path / "list.txt", fields=2, header=1)
-    assert rows == [("1", "two words here"), ("2", "b")]
+    assert rows == [(("1", "two words here"), 2), (("2", "b"), 4)]
 
 
 def test_a_short_line_is_named(tmp_path):
@@ -105,7 +105,7 @@ def test_an_image_without_a_class_is_named(tmp_path):
 def test_an_unknown_status_is_named(tmp_path):
     (tmp_path / "Eval").mkdir()
     (tmp_path / inshop.PARTITIONS[0]).write_text("1\nheader\nimg/a.jpg id_1 querry\n")
-    with pytest.raises(WorkError, match="status 'querry'"):
+    with pytest.raises(WorkError, match=r"line 3: .*status 'querry'"):
         inshop.read(tmp_path)
 
 

@@ -43,11 +43,7 @@ def test_the_true_lists_are_the_benchmark(shared, tmp_path, name):
 @EACH
 def test_every_usual_folder_is_found_and_so_is_the_dataset_itself(shared, tmp_path, name):
     row = REAL[name]
-    for index, folder in enumerate(
-        [*row.prepare.keywords["folders"], "."]
-        if hasattr(row.prepare, "keywords")
-        else [*inshop.FOLDERS, "."]
-    ):
+    for index, folder in enumerate([*row.prepare.keywords["folders"], "."]):
         data = tmp_path / str(index)
         root = put(shared, name, data, None if folder == "." else folder)
         found = row.prepare(root if folder == "." else data)
@@ -209,6 +205,95 @@ def test_sizes_of_files_tell_versions_apart_and_paths_do_not(photos, tmp_path):
     (copy / "class0" / "0.jpg").unlink()
     absent = replace(read_flat(photos).evaluated, root=copy)
     signature(replace(read_flat(photos), evaluated=absent))  # no error: the work will say so
+
+
+def test_the_order_and_the_classes_of_lists_are_in_the_signature(shared):
+    """Artifacts hold images by their position, so another order is another dataset."""
+    split = cub.read(shared / "lists" / "CUB_200_2011")
+    images = split.evaluated
+    backwards = images.chosen(np.arange(len(images))[::-1])
+    assert fingerprint(replace(split, evaluated=backwards)) == fingerprint(split)
+    assert signature(replace(split, evaluated=backwards)) != signature(split)
+    other = replace(images, labels=images.labels[::-1].copy())
+    assert signature(replace(split, evaluated=other)) != signature(split)
+
+
+def test_a_second_copy_with_another_order_shares_no_pixels_and_no_features(tmp_path, bench):
+    import results
+
+    twin = tmp_path / "twin"
+    bench("data", "twin", "cub", "--classes", 6, "--images", 4, "--out", twin)
+    shuffled = shutil.copytree(twin, tmp_path / "shuffled")
+    lines = (twin / "images.txt").read_text().splitlines()
+    (shuffled / "images.txt").write_text("\n".join(reversed(lines)))
+    words = ["backbone=tiny_conv", "loss=none", "dims=native", "--quiet"]
+    for root in (twin, shuffled):
+        bench("run", f"dataset=twin:{root}", *words)
+    one, other = results.load(bench.runs)["r@1"]
+    assert one == other
+
+
+def test_train_test_split_is_not_taken_for_the_classes(shared, tmp_path):
+    root = put(shared, "cub", tmp_path)
+    shutil.copyfile(root / "train_test_split.txt", root / "image_class_labels.txt")
+    with pytest.raises(WorkError, match="splits images for classification"):
+        REAL["cub"].read(root)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "lists nothing"),
+        ("1 a/1.jpg".encode("utf-16"), "line 1 is no UTF-8"),
+        (b"1 a/1.jpg\n2 caf\xe9.jpg\n", "line 2 is no UTF-8"),
+        (b"1 a/1.jpg\n1 b/1.jpg\n", "image 1 is listed twice"),
+        (b"1 ../../secret.jpg\n", "lies outside"),
+        (b"1 /etc/secret.jpg\n", "lies outside"),
+    ],
+)
+def test_broken_lists_are_told(tmp_path, content, message):
+    (tmp_path / "images.txt").write_bytes(content)
+    (tmp_path / "image_class_labels.txt").write_text("1 1\n2 2\n")
+    with pytest.raises(WorkError, match=message):
+        cub.read(tmp_path)
+
+
+def test_a_list_that_is_a_folder_is_told(tmp_path):
+    (tmp_path / "images.txt").mkdir()
+    with pytest.raises(WorkError, match=r"cannot read .*images.txt"):
+        cub.read(tmp_path)
+
+
+def test_a_class_that_is_no_number_is_told_with_its_line(tmp_path):
+    (tmp_path / "images.txt").write_text("1 a/1.jpg\n2 b/1.jpg\n")
+    (tmp_path / "image_class_labels.txt").write_text("1 1\n2 sparrow\n")
+    with pytest.raises(WorkError, match="line 2: class 'sparrow' is no number"):
+        cub.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"bbx": None},
+        {"bbx": ["a", "b", "c", "d"]},
+        {"easy": ["a"]},
+        {"easy": [2**80]},
+        {"easy": 3},
+    ],
+)
+def test_malformed_ground_truth_is_told(tmp_path, change):
+    entry = {"bbx": [0, 0, 1, 1], "easy": [0], "hard": [], "junk": [], **change}
+    truth = {"imlist": ["a"], "qimlist": ["b"], "gnd": [entry]}
+    (tmp_path / "gnd_roxford5k.pkl").write_bytes(pickle.dumps(truth))
+    with pytest.raises(WorkError, match="fetch"):
+        REAL["roxford"].read(tmp_path)
+
+
+def test_the_real_one_is_found_beside_a_twin(shared, tmp_path):
+    put(shared, "cub", tmp_path, "CUB_200_2011")
+    (tmp_path / "CUB_200_2011" / "twin.json").write_text("{}")
+    real = put(shared, "cub", tmp_path, "cub")
+    assert REAL["cub"].prepare(tmp_path) == real
 
 
 # Cars, in both layouts.

@@ -75,6 +75,29 @@ def test_chosen_queries_keep_all_that_is_judged(name, data):
     assert not set(part.queries) & set(part.gallery)
 
 
+def test_the_order_of_a_list_does_not_change_what_is_drawn(shared):
+    from dataclasses import replace
+
+    from registry.datasets import cub
+
+    split = cub.read(shared / "lists" / "CUB_200_2011")
+    order = np.random.default_rng(0).permutation(len(split.evaluated))
+    other = replace(split, evaluated=split.evaluated.chosen(order))
+    one, two = (choose_classes(part, 5, 0) for part in (split, other))
+    assert set(one.evaluated.paths) == set(two.evaluated.paths)
+
+
+def test_pairs_follow_their_images():
+    images = labelled(None, list("abcdef"), ["x", "x", "y", "y", "z", "z"])
+    nothing = np.empty(0, dtype=np.int64)
+    pairs = np.array([[0, 1], [2, 3], [4, 5]])
+    split = Split(images, labelled(None, [], []), nothing, nothing, pairs=pairs)
+    part = choose_classes(split, 2, 0)
+    kept = [tuple(part.train.paths[i] for i in pair) for pair in part.pairs]
+    assert len(kept) == 2
+    assert set(kept) < {("a", "b"), ("c", "d"), ("e", "f")}
+
+
 def test_a_subset_is_a_dataset_of_its_own(data):
     whole = dataset_row("twin-cub")
     row = dataset_row("twin-cub@subset(classes=5,seed=2)")
@@ -102,7 +125,11 @@ def test_a_subset_runs(bench):
         ("twin-cub@subset(classes=x)", "'classes=x' is no parameter"),
         ("twin-cbu@subset(classes=5)", "did you mean 'twin-cub'"),
         ("twin-cub@subst(classes=5)", "unknown dataset"),
-        ("twin-cub+r1m", "distractors are for landmarks"),
+        ("twin-cub@subset(classes=21)", "has 20 classes"),
+        ("twin-cub@subset(classes=9)@subset(classes=5)", "a subset is of a plain dataset"),
+        ("roxford+r1m@subset(queries=5)", r"write roxford@subset\(queries=10\)\+r1m"),
+        ("twin-cub+r1m", "distractors join landmarks"),
+        ("roxford+r1m+r1m", "distractors join landmarks"),
     ],
 )
 def test_forms_that_cannot_be_say_why(text, message):

@@ -97,10 +97,9 @@ def test_lists_that_lead_outside_are_not_drawn(tmp_path):
     lists.mkdir()
     (lists / "images.txt").write_text("1 a/1.jpg\n2 ../../../evil.jpg\n")
     (lists / "image_class_labels.txt").write_text("1 1\n2 2\n")
-    with pytest.raises(WorkError, match="outside its folder"):
+    with pytest.raises(WorkError, match="lies outside"):
         write_twin_of_lists(LAYOUTS["cub"], lists, tmp_path / "deep" / "twin", 16, draw_here)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["deep", "lists"]
-    assert not any((tmp_path / "deep").iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["lists"]
 
 
 def test_a_twin_that_was_altered_is_another_dataset(tmp_path):

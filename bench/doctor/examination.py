@@ -65,12 +65,8 @@ def examine(row: Dataset, data: Path, records: Path, *, workers: int, step: Step
         root = row.prepare(data)
         split = row.parse(root)
     except BenchError as error:
-        return Examination(
-            row,
-            None,
-            None,
-            [Finding("folder", "problem", str(error).removeprefix(f"{row.name}: "))],
-        )
+        why = str(error).removeprefix(f"{row.name}: ")
+        return _kept(Examination(row, None, None, [Finding("folder", "problem", why)]), records)
     found = counts_of(split)
     findings = [ok("folder", str(root)), *check_lists(row, split, found)]
     state = records / f"{slug(row.name)}.scan.jsonl"
@@ -83,15 +79,21 @@ def examine(row: Dataset, data: Path, records: Path, *, workers: int, step: Step
     elif len(split.queries):
         with step(f"scoring {row.title}", sanity_queries(split), "queries") as advance:
             findings += check_sanity(row, split, advance)
+    state.unlink(missing_ok=True)  # complete: the next examination reads everything again
     examination = Examination(
         row=row,
         root=root,
         counts=found,
         findings=findings,
         fingerprint=digest(image_identity(row, data)),
-        content=content_hash([*train, *test]),
+        content=content_hash(train, test),
     )
-    write_json(record_path(records, row.name), record(examination))
+    return _kept(examination, records)
+
+
+def _kept(examination: Examination, records: Path) -> Examination:
+    path = record_path(records, examination.row.name)
+    write_json(path, record(examination), option="--out")
     return examination
 
 

@@ -22,7 +22,8 @@ MISSING, EMPTY, UNREADABLE = "missing", "empty", "unreadable"
 class Inspection:
     """What was found in a file."""
 
-    path: str
+    file: str
+    """Absolute."""
     size: int
     modified: int
     """Nanoseconds; -1 where there is no file."""
@@ -33,28 +34,31 @@ class Inspection:
     height: int = 0
     code: str = ""
     """Perceptual code in hexadecimal; nothing for a picture without features."""
+    path: str = ""
+    """As the dataset's lists write it."""
     greyed: bool = False
     """Whether the lowest rows are the flat grey that decoders put where data is missing."""
 
 
-def inspect(root: str, path: str) -> Inspection:
+def inspect(file: str) -> Inspection:
     """Read and decode a file completely."""
-    file = Path(root, path)
     try:
-        facts = file.stat()
-        content = file.read_bytes()
+        facts = Path(file).stat()
+        content = Path(file).read_bytes()
     except OSError as error:
         reason = MISSING if isinstance(error, FileNotFoundError) else f"{UNREADABLE}: {error}"
-        return Inspection(path, -1, -1, reason)
+        return Inspection(file, -1, -1, reason)
     if not content:
-        return Inspection(path, 0, facts.st_mtime_ns, EMPTY)
+        return Inspection(file, 0, facts.st_mtime_ns, EMPTY)
     known = Inspection(
-        path, len(content), facts.st_mtime_ns, sha256=hashlib.sha256(content).hexdigest()
+        file, len(content), facts.st_mtime_ns, sha256=hashlib.sha256(content).hexdigest()
     )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(content)) as opened:
+                if opened.format == "JPEG" and not has_end(content):
+                    return _with(known, error=f"{UNREADABLE}: its end is missing")
                 image = opened.convert("RGB")
     except Exception as error:  # noqa: BLE001 - decoders fail in many ways on files that are no images
         return _with(known, error=f"{UNREADABLE}: {why(error)}")
@@ -65,6 +69,14 @@ def inspect(root: str, path: str) -> Inspection:
         code=perceptual_code(image),
         greyed=_greyed(image),
     )
+
+
+def has_end(content: bytes) -> bool:
+    """Whether a JPEG's last scan is followed by the mark of its end.
+
+    A copy that broke off into reserved space ends in zeros, which Pillow takes for grey.
+    """
+    return content.rfind(b"\xff\xd9") > content.rfind(b"\xff\xda")
 
 
 def why(error: Exception) -> str:

@@ -11,14 +11,15 @@ from bench.doctor.finding import Finding, ok, some
 from registry.datasets import Dataset
 from registry.datasets.counts import Counts
 from registry.datasets.official import fingerprint
-from registry.datasets.split import Split
+from registry.datasets.split import Split, relevant_counts
 
 OFFICIAL_LISTS = "fetch the list files again from the dataset's authors"
 
 
 def check_lists(row: Dataset, split: Split, found: Counts) -> Iterator[Finding]:
     """Look at what the lists say, without opening an image."""
-    yield _counts(row, found)
+    if not row.about:
+        yield _counts(row, found)
     if row.lists is not None:
         yield _content(row, split)
     if split.train is not None and len(split.evaluated):
@@ -75,10 +76,7 @@ def _listed_once(split: Split) -> Finding:
 
 
 def _queries_find_something(split: Split) -> Finding:
-    labels = split.evaluated.labels
-    in_gallery = np.bincount(labels[split.gallery], minlength=int(labels.max()) + 1)
-    own = np.isin(split.queries, split.gallery)
-    lone = int((in_gallery[labels[split.queries]] - own < 1).sum())
+    lone = int((relevant_counts(split) < 1).sum())
     if not lone:
         return ok("queries", "every one has an image of its class to find")
     text = f"{lone:,} of {len(split.queries):,} have no image of their class to find"

@@ -1,21 +1,19 @@
 """Scanning: every image of a dataset inspected once, in several processes, resumable.
 
-What is known of a file is kept, a line of JSON each, and holds as long as its size and time do.
+What is known of a file is kept until the scan is complete, a line of JSON each, and holds as long
+as the file's size and time do. A new scan reads everything again.
 """
 
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict
-from functools import partial
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from bench.doctor.inspection import Inspection, inspect
+from bench.processes import worker_processes
 from registry.datasets.split import Images
 from registry.errors import WorkError
 
@@ -27,16 +25,17 @@ def scan(
     images: Images, state: Path, *, workers: int, advance: Callable[[int], None]
 ) -> list[Inspection]:
     """Inspect images, in their order. Raises WorkError where the state cannot be written."""
+    files = [str((images.root / path).absolute()) for path in images.paths]
     known = _remembered(state)
-    fresh = {path for path in images.paths if _unchanged(images.root / path, known.get(path))}
+    fresh = {file for file in files if _unchanged(file, known.get(file))}
     advance(len(fresh))
-    todo = [path for path in dict.fromkeys(images.paths) if path not in fresh]
+    todo = [file for file in dict.fromkeys(files) if file not in fresh]
     try:
         state.parent.mkdir(parents=True, exist_ok=True)
-        with state.open("a", encoding="utf-8", errors="surrogateescape") as file:
-            for found in _inspected(images.root, todo, workers):
-                known[found.path] = found
-                file.write(json.dumps(asdict(found)) + "\n")
+        with state.open("a", encoding="utf-8", errors="surrogateescape") as lines:
+            for found in _inspected(todo, workers):
+                known[found.file] = found
+                lines.write(json.dumps(asdict(found)) + "\n")
                 advance(1)
     except BrokenProcessPool as error:
         raise WorkError(
@@ -48,11 +47,11 @@ def scan(
             f"cannot write {state} ({error.strerror or error}): name a folder you may write "
             "with --out"
         ) from error
-    return [known[path] for path in images.paths]
+    return [replace(known[file], path=path) for file, path in zip(files, images.paths, strict=True)]
 
 
 def _remembered(state: Path) -> dict[str, Inspection]:
-    """Read what earlier scans found; a line that is torn or of another version counts for none."""
+    """Read what a stopped scan found; a line that is torn or of another version counts for none."""
     known: dict[str, Inspection] = {}
     try:
         text = state.read_text(encoding="utf-8", errors="surrogateescape")
@@ -63,50 +62,32 @@ def _remembered(state: Path) -> dict[str, Inspection]:
             found = Inspection(**json.loads(line))
         except (ValueError, TypeError):
             continue
-        known[found.path] = found
+        known[found.file] = found
     return known
 
 
-def _unchanged(path: Path, known: Inspection | None) -> bool:
+def _unchanged(file: str, known: Inspection | None) -> bool:
     if known is None or known.error:
         return False
     try:
-        facts = path.stat()
+        facts = Path(file).stat()
     except OSError:
         return False
     return facts.st_size == known.size and facts.st_mtime_ns == known.modified
 
 
-def _inspected(root: Path, paths: Sequence[str], workers: int) -> Iterator[Inspection]:
-    if workers < 2 or len(paths) <= CHUNK:
-        yield from (inspect(str(root), path) for path in paths)
+def _inspected(files: Sequence[str], workers: int) -> Iterator[Inspection]:
+    if workers < 2 or len(files) <= CHUNK:
+        yield from (inspect(file) for file in files)
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_quiet) as pool:
-        work = partial(_inspect_all, str(root))
-        try:
-            for found in pool.map(work, _chunks(paths)):
-                yield from found
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with worker_processes(workers) as pool:
+        for found in pool.map(_inspect_all, _chunks(files)):
+            yield from found
 
 
-def _chunks(paths: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (paths[first : first + CHUNK] for first in range(0, len(paths), CHUNK))
+def _chunks(files: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (files[first : first + CHUNK] for first in range(0, len(files), CHUNK))
 
 
-def _inspect_all(root: str, paths: Sequence[str]) -> list[Inspection]:
-    return [inspect(root, path) for path in paths]
-
-
-def _quiet() -> None:
-    """Leave Ctrl-C to the parent."""
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def usual_workers() -> int:
-    """As many processes as there are cores for this one."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _inspect_all(files: Sequence[str]) -> list[Inspection]:
+    return [inspect(file) for file in files]

@@ -61,7 +61,7 @@ def get(
 
 def _ask_a_person(source: Source, downloads: Path, final: Path, mirror: str | None) -> None:
     """Where something cannot be fetched, say exactly what and where to put it."""
-    if not source.by_hand or mirror:
+    if not source.by_hand or (mirror and source.parts):
         return
     places = {"downloads": downloads, "folder": final}
     lines = [f"{source.name} cannot be fetched for you. {source.by_hand.format(**places)}."]
@@ -82,7 +82,7 @@ def _check_space(source: Source, downloads: Path) -> None:
         size = part.file.size or 0
         there = (downloads / part.file.name).exists()
         needed += (0 if there else size) + (UNPACKED * size if part.place else size)
-    check_space(downloads, int(needed))
+    check_space(downloads, int(max(needed, source.about_bytes)))
 
 
 def _mirrored(part: Part, mirror: str | None) -> RemoteFile:

@@ -59,10 +59,13 @@ class Artifacts:
         return final
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file in one step: it is there complete or not at all."""
+def write_json(path: Path, content: Mapping[str, Any], *, option: str = "--runs") -> None:
+    """Write a JSON file in one step: it is there complete or not at all.
+
+    option is what names another folder, for the message where this one cannot be written.
+    """
     text = json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n"
-    with writing(path):
+    with writing(path, option):
         write_file(path, lambda unfinished: unfinished.write_text(text))
 
 
@@ -76,13 +79,13 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
+def writing(path: Path, option: str = "--runs") -> Iterator[None]:
     """Turn a failure of the disk into a WorkError that says what to do."""
     try:
         yield
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        cure = "free some space" if full else "name a folder you may write with --runs"
+        cure = "free some space" if full else f"name a folder you may write with {option}"
         raise WorkError(
             f"cannot write {path}: {error.strerror or error}; {cure}, then run again"
         ) from error

@@ -97,7 +97,12 @@ def _work(plan: Plan, request: Request, console: Console) -> Outcome:
     remember(plan, request.runs)
     options = Options(request.runs, force=request.force, keep_going=request.keep_going)
     with running(plan, request.runs), _progress(plan, request, console) as progress:
-        cache = Cache(request.runs / "cache", int(request.cache_gb * 1e9), progress.note)
+        cache = Cache(
+            request.runs / "cache",
+            int(request.cache_gb * 1e9),
+            progress.note,
+            again=request.force,
+        )
         context = Context(
             Artifacts(request.runs, again=request.force), request.data, device, progress, cache
         )

@@ -20,6 +20,7 @@ from bench.stages.weights import load_embedder
 from registry.datasets import source_row
 from registry.datasets.split import Positions
 from registry.errors import WorkError
+from registry.transforms import TRANSFORMS
 
 Vectors = npt.NDArray[np.float32]
 VECTORS, BAD = "vectors.npy", "bad_images.json"
@@ -63,7 +64,15 @@ def bad_images(features: Features, context: Context) -> dict[int, str]:
 def _extract(extraction: Extraction, poolings: Sequence[str], context: Context) -> None:
     source = evaluation_source(extraction, context)
     images = source.images
-    embedder = for_inference(load_embedder(extraction.model, poolings, context), context.device)
+    embedder = for_inference(
+        load_embedder(
+            extraction.model,
+            poolings,
+            context,
+            any_shape=TRANSFORMS[extraction.transform].keeps_aspect,
+        ),
+        context.device,
+    )
     row = source_row(extraction.dataset)
     resolution = extraction.model.resolution
     size = max(8, min(128, PIXELS_PER_BATCH // resolution**2))

@@ -15,6 +15,7 @@ from bench.stages.descriptors import ensure_descriptors
 from bench.stages.features import Vectors, bad_images
 from registry.datasets import dataset_row
 from registry.datasets.split import Split
+from registry.errors import WorkError
 
 METRICS, PER_QUERY = "metrics.json", "per_query.parquet"
 
@@ -65,6 +66,11 @@ def _measured(
         ]
         split = split.with_distractors(context.split(extraction.dataset).evaluated)
         vectors = np.concatenate([vectors, more])
+    if len(vectors) != len(split.evaluated):
+        raise WorkError(
+            f"{scores.dataset}: {len(vectors)} descriptors for {len(split.evaluated)} images; "
+            "this is a defect: please report it"
+        )
     return split.without(np.array(sorted(bad), dtype=np.int64)), vectors, len(bad)
 
 

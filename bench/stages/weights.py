@@ -33,9 +33,11 @@ def ensure_weights(model: Model, context: Context) -> None:
     context.artifacts.publish(model, write)
 
 
-def load_embedder(model: Model, poolings: Sequence[str], context: Context) -> Embedder:
-    """Build a model with its final weights, for these poolings."""
-    embedder = build_embedder(model, poolings)
+def load_embedder(
+    model: Model, poolings: Sequence[str], context: Context, *, any_shape: bool = False
+) -> Embedder:
+    """Build a model with its final weights, for these poolings, for squares or any shape."""
+    embedder = build_embedder(model, poolings, any_shape=any_shape)
     if model.training is not None:
         ensure_weights(model, context)
         embedder.load_state_dict(load_file(context.artifacts.path(model) / STATE))

@@ -1,13 +1,13 @@
 """Datasets: the real ones and the five twins by name, and the forms that make others of them.
 
 folder:PATH     the user's own images       NAME@subset(classes=20,seed=0)   a part of another
-twin:PATH       a twin of any size          NAME+r1m      landmarks among a million distractors
+twin:PATH       a twin of any size          NAME+r1m, NAME+twin:PATH   landmarks among distractors
 """
 
 from registry.datasets.dataset import Dataset
 from registry.datasets.folder import PREFIX as FOLDER
 from registry.datasets.folder import folder_dataset
-from registry.datasets.r1m import R1M, SUFFIX, with_distractors
+from registry.datasets.r1m import R1M, with_distractors
 from registry.datasets.real import EVALUATED, REAL
 from registry.datasets.subset import FORM, subset_of
 from registry.datasets.twin_folder import PREFIX as TWIN
@@ -62,8 +62,11 @@ def training_row(train: str, dataset: str) -> Dataset:
 
 
 def _row(text: str, table: Table[Dataset]) -> Dataset:
-    if text.endswith(SUFFIX) and text not in table:
-        return with_distractors(_row(text.removesuffix(SUFFIX), table), R1M)
+    base, _, other = text.rpartition("+")
+    if base and other == R1M.name and not text.startswith(FOLDER):
+        return with_distractors(_row(base, table), R1M)
+    if other.startswith(TWIN) and base:
+        return with_distractors(_row(base, table), twin_dataset(other))
     subset = FORM.fullmatch(text)
     if subset:
         return subset_of(_row(subset["base"], table), text, subset["inside"])

@@ -6,6 +6,7 @@ repositories know it, and the later ``devkit/`` with ``cars_train/`` and ``cars_
 differ. K = 1, 2, 4, 8.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,22 +85,13 @@ def annotations(path: Path, fields: tuple[str, ...]) -> list[Any]:
     return records
 
 
-def prepare(data: Path) -> Path:
-    """Find the folder in either layout."""
-    for folder in (*FOLDERS, "."):
-        for marker in APART[0][1]:
-            if (data / folder / marker).is_file() and not (data / folder / TOGETHER).is_file():
-                return find(data, name="cars196", folders=FOLDERS, marker=marker)
-    return find(data, name="cars196", folders=FOLDERS, marker=TOGETHER)
-
-
 CARS196 = Dataset(
     name="cars196",
     title="Cars",
     measure="recall",
     ks=KS,
     transform="short_center",
-    prepare=prepare,
+    prepare=partial(find, name="cars196", folders=FOLDERS, markers=(TOGETHER, *APART[0][1])),
     parse=read,
     official=True,
     identity={"dataset": "cars196", "split": "classes 1-98 / 99-196"},

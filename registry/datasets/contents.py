@@ -1,7 +1,8 @@
-"""What is on the disk: a cheap signature of a dataset's image files.
+"""What a split says and what lies on the disk, in one hash: it joins a dataset's identity.
 
-Lists alone do not pin a benchmark: Oxford and Paris are about with and without blurred faces, under
-the same names. The sizes of the files tell such versions apart, and cost no reading.
+Official lists pin neither: artifacts hold images by their position, so the order of a list matters,
+and Oxford and Paris are about with and without blurred faces under the same names. The sizes of the
+files tell such versions apart, and cost no reading.
 """
 
 from __future__ import annotations
@@ -17,17 +18,34 @@ MOST = 100_000
 
 
 def signature(split: Split) -> str:
-    """Hash the path and size of every image, 16 hexadecimal digits; a missing one has none."""
+    """Hash a split as it is read, order included, and the sizes of its files: 16 hex digits."""
     digest = hashlib.sha256()
-    for line in sorted(_lines(split)):
-        digest.update(line.encode("utf-8", "surrogateescape") + b"\n")
+    for part in _parts(split):
+        digest.update(hashlib.sha256(part).digest())
     return digest.hexdigest()[:16]
 
 
-def _lines(split: Split) -> Iterator[str]:
-    for images in filter(None, (split.train, split.evaluated)):
-        for path in _some(images):
-            yield f"{path}\t{_size(images.root / path)}"
+def _parts(split: Split) -> Iterator[bytes]:
+    for images in (split.train, split.evaluated):
+        if images is None:
+            yield b"none"
+            continue
+        yield _text(images.paths)
+        yield _text(images.classes)
+        yield images.labels.tobytes()
+        yield repr(sorted((images.boxes or {}).items())).encode()
+        yield _text(f"{_size(images.root / path)}" for path in _some(images))
+    yield split.queries.tobytes()
+    yield split.gallery.tobytes()
+    yield b"" if split.pairs is None else split.pairs.tobytes()
+    for query, truth in sorted((split.graded or {}).items()):
+        yield str(query).encode()
+        for judged in (truth.easy, truth.hard, truth.junk):
+            yield judged.tobytes()
+
+
+def _text(lines: Iterator[str] | tuple[str, ...]) -> bytes:
+    return "\n".join(lines).encode("utf-8", "surrogateescape")
 
 
 def _some(images: Images) -> Iterator[str]:
@@ -36,6 +54,7 @@ def _some(images: Images) -> Iterator[str]:
 
 
 def _size(path: Path) -> int:
+    """Bytes of a file; -1 where there is none, which the work that needs it will say."""
     try:
         return path.stat().st_size
     except OSError:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from registry.datasets.counts import Counts
 from registry.datasets.dataset import Dataset
-from registry.datasets.lists import read_lines
+from registry.datasets.lists import Line, read_lines
 from registry.datasets.official import find
 from registry.datasets.split import Split, labelled, leave_one_out
 from registry.errors import WorkError
@@ -39,15 +39,24 @@ LISTS = "a4133cf4c732f777"
 def read(root: Path) -> Split:
     """Read the lists; raises WorkError where an image has no class."""
     paths = _by_image(root / "images.txt")
-    classes = _by_image(root / "image_class_labels.txt")
-    unlabelled = sorted(paths.keys() - classes.keys())
+    classes = {
+        image: _class_id(line, root)
+        for image, line in _by_image(root / "image_class_labels.txt").items()
+    }
+    unlabelled = [line for image, line in paths.items() if image not in classes]
     if unlabelled:
         raise WorkError(
-            f"{root / 'image_class_labels.txt'} has no class for image {unlabelled[0]} "
-            f"and {len(unlabelled) - 1} more: fetch the list again"
+            f"{root / 'image_class_labels.txt'} has no class for image {unlabelled[0].fields[0]} "
+            f"(images.txt, line {unlabelled[0].number}) and {len(unlabelled) - 1} more: "
+            "fetch the list again"
         )
-    ids = sorted({_class_id(class_id, root) for class_id in classes.values()})
-    train = {str(class_id) for class_id in ids[: len(ids) // 2]}
+    ids = sorted(set(classes.values()))
+    if ids == [0, 1]:
+        raise WorkError(
+            f"{root / 'image_class_labels.txt'} holds 0 and 1 alone, as train_test_split.txt does: "
+            "that splits images for classification; retrieval needs the classes themselves"
+        )
+    train = set(ids[: len(ids) // 2])
     parts = (
         [image for image in paths if (classes[image] in train) == trained]
         for trained in (True, False)
@@ -55,24 +64,30 @@ def read(root: Path) -> Split:
     trained, evaluated = (
         labelled(
             root / "images",
-            [paths[image] for image in part],
-            [classes[image] for image in part],
+            [paths[image].fields[1] for image in part],
+            [str(classes[image]) for image in part],
         )
         for part in parts
     )
     return leave_one_out(train=trained, evaluated=evaluated)
 
 
-def _by_image(path: Path) -> dict[str, str]:
-    return {row[0]: row[1] for row in read_lines(path, fields=2)}
+def _by_image(path: Path) -> dict[str, Line]:
+    lines = read_lines(path, fields=2)
+    found = {line.fields[0]: line for line in lines}
+    if len(found) < len(lines):
+        twice = next(line for line in lines if found[line.fields[0]] is not line)
+        raise WorkError(f"{path}, line {twice.number}: image {twice.fields[0]} is listed twice")
+    return found
 
 
-def _class_id(text: str, root: Path) -> int:
-    if not text.isdecimal():
+def _class_id(line: Line, root: Path) -> int:
+    if not line.fields[1].isdecimal():
         raise WorkError(
-            f"{root / 'image_class_labels.txt'}: class {text!r} is no number: fetch the list again"
+            f"{root / 'image_class_labels.txt'}, line {line.number}: class {line.fields[1]!r} is "
+            "no number: fetch the list again"
         )
-    return int(text)
+    return int(line.fields[1])
 
 
 CUB = Dataset(
@@ -81,7 +96,7 @@ CUB = Dataset(
     measure="recall",
     ks=KS,
     transform="short_center",
-    prepare=partial(find, name="cub", folders=FOLDERS, marker="images.txt"),
+    prepare=partial(find, name="cub", folders=FOLDERS, markers=("images.txt",)),
     parse=read,
     official=True,
     lists=LISTS,

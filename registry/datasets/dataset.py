@@ -33,6 +33,8 @@ class Dataset:
     """Everything the lists, and for twins and folders the images, depend on: in every key."""
     counts: Counts
     """What a split must hold; of a subset, about."""
+    about: bool = False
+    """Whether the counts are estimates, its lists being read only when the work begins."""
     official: bool = False
     """Whether it is a benchmark: only the field's own split may go by its name."""
     lists: str | None = None
@@ -69,4 +71,4 @@ class Dataset:
     @property
     def has_boxes(self) -> bool:
         """Whether its queries come with the box that shows what is asked for."""
-        return self.measure == "revisited"
+        return self.measure == "revisited" and self.counts.queries > 0

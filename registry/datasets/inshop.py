@@ -5,6 +5,7 @@ padded with blanks; statuses are train, query and gallery. Queries search the ga
 K = 1, 10, 20, 30.
 """
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -44,10 +45,10 @@ def read(root: Path) -> Split:
     partition = next((path for path in PARTITIONS if (root / path).is_file()), PARTITIONS[0])
     rows = read_lines(root / partition, fields=3, header=2)
     parts: dict[str, list[tuple[str, ...]]] = {"train": [], "query": [], "gallery": []}
-    for row in rows:
+    for row, number in rows:
         if row[2] not in parts:
             raise WorkError(
-                f"{root / partition}: {row[0]} has status {row[2]!r}, "
+                f"{root / partition}, line {number}: {row[0]} has status {row[2]!r}, "
                 f"not one of {', '.join(parts)}: fetch the list again"
             )
         parts[row[2]].append(row)
@@ -66,20 +67,18 @@ def _images(root: Path, rows: list[tuple[str, ...]]) -> Images:
     return labelled(folder, [path for path, _, _ in rows], [item for _, item, _ in rows])
 
 
-def prepare(data: Path) -> Path:
-    """Find the folder, with the list in its own folder or beside the images."""
-    flat = any((data / folder / PARTITIONS[1]).is_file() for folder in (*FOLDERS, "."))
-    marker = PARTITIONS[1 if flat else 0]
-    return find(data, name="inshop", folders=FOLDERS, marker=marker.as_posix())
-
-
 INSHOP = Dataset(
     name="inshop",
     title="In-Shop",
     measure="recall",
     ks=KS,
     transform="short_center",
-    prepare=prepare,
+    prepare=partial(
+        find,
+        name="inshop",
+        folders=FOLDERS,
+        markers=[path.as_posix() for path in PARTITIONS],
+    ),
     parse=read,
     official=True,
     lists=LISTS,

@@ -16,27 +16,30 @@ TWIN_MARKER = "twin.json"
 """In the folder of a drawn twin: what was drawn. No twin is taken for the real dataset."""
 
 
-def find(data: Path, *, name: str, folders: Sequence[str], marker: str) -> Path:
-    """Return the dataset's folder: the first of the usual names that holds its list file.
+def find(data: Path, *, name: str, folders: Sequence[str], markers: Sequence[str]) -> Path:
+    """Return the dataset's folder: the first of the usual names that holds one of its list files.
 
     The data folder may be the dataset's own. Raises WorkError saying where was looked and what is
-    missing, or that what is there is a twin.
+    missing, or that all there is is a twin.
     """
     candidates = [*(data / folder for folder in folders), data]
-    found = next((folder for folder in candidates if (folder / marker).is_file()), None)
-    if found is None:
-        there = next((folder for folder in candidates[:-1] if folder.is_dir()), None)
-        what = f"{there} has no {marker}" if there else f"there is no {data / folders[0]}"
+    found = [
+        folder for folder in candidates if any((folder / marker).is_file() for marker in markers)
+    ]
+    real = next((folder for folder in found if not (folder / TWIN_MARKER).is_file()), None)
+    if real is not None:
+        return real
+    if found:
         raise WorkError(
-            f"{name}: {what} (also looked for: {', '.join(folders[1:])}); put it there, or give "
-            f"its parent with --data; bench data get {name} fetches it or says how"
+            f"{name}: {found[0]} is a drawn twin, not the dataset: "
+            f"measure it as dataset=twin:{found[0]}, or give another --data"
         )
-    if (found / TWIN_MARKER).is_file():
-        raise WorkError(
-            f"{name}: {found} is a drawn twin, not the dataset: "
-            f"measure it as dataset=twin:{found}, or give another --data"
-        )
-    return found
+    there = next((folder for folder in candidates[:-1] if folder.is_dir()), None)
+    what = f"{there} has no {markers[0]}" if there else f"there is no {data / folders[0]}"
+    raise WorkError(
+        f"{name}: {what} (also looked for: {', '.join(folders[1:])}); put it there, or give "
+        f"its parent with --data; bench data get {name} fetches it or says how"
+    )
 
 
 def check(split: Split, root: Path, *, name: str, counts: Counts, lists: str | None) -> None:

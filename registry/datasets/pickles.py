@@ -2,11 +2,24 @@
 
 import io
 import pickle
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from registry.errors import WorkError
+
+
+@contextmanager
+def as_documented(path: Path) -> Iterator[None]:
+    """Turn what reading of another structure raises into a WorkError."""
+    try:
+        yield
+    except (TypeError, ValueError, OverflowError, KeyError, AttributeError) as error:
+        raise WorkError(
+            f"{path} is not as its authors write it ({type(error).__name__}: {error}): "
+            "fetch it again"
+        ) from error
 
 
 class _BuiltinsOnly(pickle.Unpickler):

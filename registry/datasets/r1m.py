@@ -18,14 +18,13 @@ from registry.datasets.revisited import folders
 from registry.datasets.split import Split, labelled
 from registry.errors import UsageError
 
-SUFFIX = "+r1m"
 LIST = "revisitop1m.txt"
 COUNTS = Counts(evaluated_images=1_001_001, gallery=1_001_001)
 
 
 def read(root: Path) -> Split:
     """Read the list: a gallery without queries."""
-    paths = [path for (path,) in read_lines(root / LIST, fields=1)]
+    paths = [line.fields[0] for line in read_lines(root / LIST, fields=1)]
     return Split(
         train=None,
         evaluated=labelled(root / "jpg", paths, []),
@@ -36,14 +35,16 @@ def read(root: Path) -> Split:
 
 def with_distractors(row: Dataset, distractors: Dataset) -> Dataset:
     """Return a landmark dataset's row with the distractors in its gallery."""
-    if not row.has_boxes:
+    if not row.has_boxes or row.distractors:
         raise UsageError(
-            f"dataset={row.name}{SUFFIX}: the distractors are for landmarks (roxford, rparis)"
+            f"dataset={row.name}+{distractors.name}: distractors join landmarks (roxford, rparis), "
+            "once"
         )
     return replace(
         row,
-        name=f"{row.name}{SUFFIX}",
+        name=f"{row.name}+{distractors.name}",
         title=f"{row.title}+{distractors.title}",
+        is_twin=row.is_twin or distractors.is_twin,
         identity={**row.identity, "distractors": dict(distractors.identity)},
         base=row.name,
         distractors=distractors.name,
@@ -55,7 +56,7 @@ R1M = Dataset(
     title="R1M",
     measure="revisited",
     transform="square",
-    prepare=partial(find, name="r1m", folders=folders("revisitop1m"), marker=LIST),
+    prepare=partial(find, name="r1m", folders=folders("revisitop1m"), markers=(LIST,)),
     parse=read,
     official=True,
     identity={"dataset": "r1m"},

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from registry.datasets.pickles import load_builtins
+from registry.datasets.pickles import as_documented, load_builtins
 from registry.datasets.split import Box, Graded, Positions, Split, labelled
 from registry.errors import WorkError
 
@@ -27,6 +27,11 @@ def read(root: Path, *, name: str) -> Split:
     """Read gnd_<name>.pkl; evaluated images are the queries, then the gallery."""
     path = root / f"gnd_{name}.pkl"
     truth = load_builtins(path, keys=("imlist", "qimlist", "gnd"))
+    with as_documented(path):
+        return _split(root, path, truth)
+
+
+def _split(root: Path, path: Path, truth: dict[str, Any]) -> Split:
     queries, gallery = truth["qimlist"], truth["imlist"]
     entries = [_entry(path, index, entry) for index, entry in enumerate(truth["gnd"])]
     if len(entries) != len(queries):

@@ -24,7 +24,7 @@ ROXFORD = Dataset(
     measure="revisited",
     transform="square",
     prepare=partial(
-        find, name="roxford", folders=revisited.folders(NAME), marker=f"gnd_{NAME}.pkl"
+        find, name="roxford", folders=revisited.folders(NAME), markers=(f"gnd_{NAME}.pkl",)
     ),
     parse=partial(revisited.read, name=NAME),
     official=True,

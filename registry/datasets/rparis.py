@@ -23,7 +23,9 @@ RPARIS = Dataset(
     title="RParis",
     measure="revisited",
     transform="square",
-    prepare=partial(find, name="rparis", folders=revisited.folders(NAME), marker=f"gnd_{NAME}.pkl"),
+    prepare=partial(
+        find, name="rparis", folders=revisited.folders(NAME), markers=(f"gnd_{NAME}.pkl",)
+    ),
     parse=partial(revisited.read, name=NAME),
     official=True,
     lists=LISTS,

@@ -15,7 +15,7 @@ import numpy as np
 from registry.datasets.counts import Counts
 from registry.datasets.dataset import Dataset
 from registry.datasets.official import find
-from registry.datasets.pickles import load_builtins
+from registry.datasets.pickles import as_documented, load_builtins
 from registry.datasets.split import Images, Positions, Split, labelled
 from registry.errors import WorkError
 
@@ -49,6 +49,11 @@ def read_part(root: Path, part: Literal["train", "val"]) -> tuple[Images, Positi
     """Read a part: images with their 3D models as classes, and (P, 2) anchors and positives."""
     path = root / LIST
     database = load_builtins(path, keys=("train", "val"))[part]
+    with as_documented(path):
+        return _listed(root, path, part, database)
+
+
+def _listed(root: Path, path: Path, part: str, database: Any) -> tuple[Images, Positions]:
     lists: dict[str, list[Any]] = {}
     for key in KEYS:
         if not isinstance(database, dict) or not isinstance(database.get(key), list | tuple):
@@ -75,7 +80,7 @@ SFM120K = Dataset(
     title="SfM-120k",
     measure="recall",
     transform="square",
-    prepare=partial(find, name="sfm120k", folders=FOLDERS, marker=LIST),
+    prepare=partial(find, name="sfm120k", folders=FOLDERS, markers=(LIST,)),
     parse=read,
     official=True,
     identity={"dataset": "sfm120k", "part": "train"},

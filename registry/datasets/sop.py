@@ -34,7 +34,7 @@ def read(root: Path) -> Split:
 
 
 def _images(root: Path, name: str) -> Images:
-    rows = read_lines(root / name, fields=4, header=1)
+    rows = [line.fields for line in read_lines(root / name, fields=4, header=1)]
     paths = [path for _, _, _, path in rows]
     return labelled(root, paths, [class_id for _, class_id, _, _ in rows])
 
@@ -45,7 +45,7 @@ SOP = Dataset(
     measure="recall",
     ks=KS,
     transform="short_center",
-    prepare=partial(find, name="sop", folders=FOLDERS, marker="Ebay_test.txt"),
+    prepare=partial(find, name="sop", folders=FOLDERS, markers=("Ebay_test.txt",)),
     parse=read,
     official=True,
     lists=LISTS,

@@ -43,6 +43,8 @@ class Source:
     folder: str
     """Under the data folder."""
     parts: tuple[Part, ...] = ()
+    about_bytes: int = 0
+    """Room that it takes, where the sizes of its files are not known."""
     version: str = ""
     """Which of several versions of the images these archives hold."""
     by_hand: str = ""
@@ -193,6 +195,7 @@ SOURCES: Table[Source] = Table(
         Source(
             name="rparis",
             folder="rparis6k",
+            about_bytes=5 * GB,
             version=BLURRED,
             parts=(
                 *(
@@ -221,6 +224,7 @@ SOURCES: Table[Source] = Table(
         Source(
             name="r1m",
             folder="revisitop1m",
+            about_bytes=900 * GB,
             parts=(
                 *(
                     Part(

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from registry.errors import WorkError
+
 Positions = npt.NDArray[np.int64]
 Box = tuple[float, float, float, float]
 """left, top, right, bottom in native pixels."""
@@ -104,8 +106,11 @@ def labelled(
 ) -> Images:
     """List images with the class of each; classes are numbered in order of first appearance.
 
-    Without classes (landmarks) every label is -1.
+    Without classes (landmarks) every label is -1. Raises WorkError for a path that leads outside.
     """
+    outside = next((path for path in paths if _leads_outside(path)), None)
+    if outside is not None:
+        raise WorkError(f"the lists name {outside}, which lies outside {root}: nothing is read")
     numbers: dict[str, int] = {}
     labels = [numbers.setdefault(name, len(numbers)) for name in classes]
     return Images(
@@ -115,6 +120,18 @@ def labelled(
         classes=tuple(numbers),
         boxes=boxes,
     )
+
+
+def _leads_outside(path: str) -> bool:
+    return path.startswith("/") or (".." in path and ".." in path.split("/"))
+
+
+def relevant_counts(split: Split) -> Positions:
+    """How many images of its class each query has in the gallery, itself not counted."""
+    labels = split.evaluated.labels
+    in_gallery = np.bincount(labels[split.gallery], minlength=int(labels.max(initial=-1)) + 1)
+    counts: Positions = in_gallery[labels[split.queries]] - np.isin(split.queries, split.gallery)
+    return counts
 
 
 def leave_one_out(train: Images | None, evaluated: Images) -> Split:

@@ -9,7 +9,7 @@ of its own: part of the identity, never compared with the whole.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from registry.datasets.counts import Counts
 from registry.datasets.dataset import Dataset
-from registry.datasets.split import Graded, Images, Positions, Split
+from registry.datasets.split import Graded, Images, Positions, Split, relevant_counts
 from registry.errors import UsageError, WorkError
 
 FORM = re.compile(r"(?P<base>.+)@subset\((?P<inside>[^()]*)\)")
@@ -25,9 +25,16 @@ FORM = re.compile(r"(?P<base>.+)@subset\((?P<inside>[^()]*)\)")
 
 def subset_of(row: Dataset, text: str, inside: str) -> Dataset:
     """Return the row of a subset; raises UsageError for parameters that it does not have."""
+    if row.distractors or "subset" in row.identity:
+        raise UsageError(
+            f"dataset={text}: a subset is of a plain dataset: write roxford@subset(queries=10)+r1m"
+        )
     unit = "queries" if row.has_boxes else "classes"
     values = _parameters(text, inside, unit)
     size, seed = values[unit], values["seed"]
+    there = row.counts.queries if row.has_boxes else row.counts.evaluated_classes
+    if there and size > there:
+        raise UsageError(f"dataset={text}: {row.name} has {there} {unit}")
     choose = choose_queries if row.has_boxes else choose_classes
 
     def parse(root: Path) -> Split:
@@ -39,6 +46,7 @@ def subset_of(row: Dataset, text: str, inside: str) -> Dataset:
         title=f"{row.title} ({size} {unit})",
         parse=parse,
         official=False,
+        about=True,
         identity={**row.identity, "subset": {unit: size, "seed": seed}},
         counts=_about(row.counts, size, unit),
     )
@@ -65,26 +73,32 @@ def choose_classes(split: Split, classes: int, seed: int) -> Split:
     All of a part's classes are kept where there are fewer.
     """
     rng = np.random.default_rng([seed, classes])
-    labels = split.evaluated.labels
-    alone = set(np.unique(labels[split.queries])) - _findable(split)
-    able = np.setdiff1d(np.unique(labels), sorted(alone))
-    kept = _some(rng, able, classes)
-    evaluated = np.flatnonzero(np.isin(labels, kept))
-    train = None
-    if split.train is not None:
-        among = split.train.labels
-        chosen = np.flatnonzero(np.isin(among, _some(rng, np.unique(among), classes)))
-        train = split.train.chosen(chosen)
-    return _narrowed(split, evaluated, train)
+    evaluated, train = split.evaluated, split.train
+    lone = np.unique(evaluated.labels[split.queries[relevant_counts(split) < 1]])
+    able = [name for label, name in enumerate(evaluated.classes) if label not in lone]
+    kept = _of_classes(evaluated, rng, able, classes)
+    if train is None:
+        return _narrowed(split, kept, None, None)
+    trained = _of_classes(train, rng, train.classes, classes)
+    return _narrowed(split, kept, train.chosen(trained), _pairs_among(split.pairs, trained))
 
 
-def _findable(split: Split) -> set[int]:
-    """Classes of which every query has another image in the gallery."""
-    labels = split.evaluated.labels
-    in_gallery = np.bincount(labels[split.gallery], minlength=int(labels.max()) + 1)
-    own = np.isin(split.queries, split.gallery)
-    lone = labels[split.queries][in_gallery[labels[split.queries]] - own < 1]
-    return set(np.unique(labels[split.queries])) - set(lone)
+def _of_classes(
+    images: Images, rng: np.random.Generator, names: Sequence[str], n: int
+) -> Positions:
+    """Positions of all images of some classes, drawn by name: the order of a list is no chance."""
+    ordered = sorted(names)
+    drawn = {ordered[index] for index in _some(rng, np.arange(len(ordered)), n)}
+    labels = [label for label, name in enumerate(images.classes) if name in drawn]
+    return np.flatnonzero(np.isin(images.labels, labels))
+
+
+def _pairs_among(pairs: Positions | None, kept: Positions) -> Positions | None:
+    """Pairs of images that are both kept, at their new positions."""
+    if pairs is None:
+        return None
+    inside = np.isin(pairs, kept).all(axis=1)
+    return np.searchsorted(kept, pairs[inside])
 
 
 def choose_queries(split: Split, queries: int, seed: int) -> Split:
@@ -98,10 +112,12 @@ def choose_queries(split: Split, queries: int, seed: int) -> Split:
     judged = np.unique(np.concatenate([np.concatenate(_parts(truth)) for truth in truths]))
     others = np.setdiff1d(split.gallery, judged)
     gallery = np.concatenate([judged, _some(rng, others, len(judged))])
-    return _narrowed(split, np.concatenate([kept, np.sort(gallery)]), split.train)
+    return _narrowed(split, np.concatenate([kept, np.sort(gallery)]), split.train, split.pairs)
 
 
-def _narrowed(split: Split, evaluated: Positions, train: Images | None) -> Split:
+def _narrowed(
+    split: Split, evaluated: Positions, train: Images | None, pairs: Positions | None
+) -> Split:
     """Keep these evaluated images, in this order."""
     place = np.full(len(split.evaluated), -1, dtype=np.int64)
     place[evaluated] = np.arange(len(evaluated))
@@ -117,6 +133,7 @@ def _narrowed(split: Split, evaluated: Positions, train: Images | None) -> Split
         queries=_placed(place, split.queries),
         gallery=_placed(place, split.gallery),
         graded=graded,
+        pairs=pairs,
     )
 
 

@@ -187,6 +187,16 @@ def test_what_cannot_be_decoded_is_named_with_its_remedy(tmp_path, name, upright
     assert len(str(raised.value).splitlines()) == 1
 
 
+def test_what_a_decoder_says_is_cut_to_its_first_line(tmp_path, monkeypatch):
+    def fails(file):
+        raise ValueError("one\ntwo")
+
+    path = written(tmp_path, "rgb.png")
+    monkeypatch.setattr(Image, "open", fails)
+    with pytest.raises(BadImageError, match=r"\(one\): fetch it again"):
+        read_image(path, upright=False)
+
+
 def test_a_folder_is_no_image(tmp_path):
     with pytest.raises(BadImageError, match=f"cannot read image {tmp_path} "):
         read_image(tmp_path, upright=False)

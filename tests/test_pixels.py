@@ -81,9 +81,9 @@ def test_a_folder_may_have_any_name(tmp_path, opened):
 
 def test_stores_of_two_keys_know_nothing_of_each_other(tmp_path):
     cache = Cache(tmp_path / "cache", 10**9)
-    one, other = (cache.store(key, IMAGES, {}) for key in ("one", "other"))
-    one.put(0, picture(0))
-    assert other.get(0) is None
+    cache.store("one", IMAGES, {}).put(0, picture(0))
+    assert cache.store("other", IMAGES, {}).get(0) is None
+    assert same(cache.store("one", IMAGES, {}).get(0), picture(0))
 
 
 def test_many_threads_put_and_get_at_once(opened):

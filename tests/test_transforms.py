@@ -39,7 +39,7 @@ def by_pillow(name, image, size, interpolation):
     else:
         edge = round(size * 256 / 224)
         sides = (edge * width // short, edge * height // short)
-    # across, then down: Pillow 13 takes the cheaper first, which clips otherwise what overshoots
+    # across, then down: Pillow 13 (#9549) turns it round for some, and what overshoots is clipped
     across = picture.resize((sides[0], height), FILTERS[interpolation])
     resized = functional.pil_to_tensor(across.resize(sides, FILTERS[interpolation]))
     if name != "short_center":

@@ -18,7 +18,15 @@ FIXED = ["backbone=deit_ti", "dataset=twin-cub,twin-sop", "weights=scratch", "lo
 def run(words: list[str], runs: Path, data: Path) -> tuple[float, str]:
     """Run a matrix quietly; return its seconds and what it consists of."""
     plan = make_plan(read_matrix([*FIXED, *words], preset=None, exclude=[]), skip_bad_images=False)
-    request = Request(runs=runs, data=data, device="cpu", force=False, keep_going=True, quiet=True)
+    request = Request(
+        runs=runs,
+        data=data,
+        device="cpu",
+        force=False,
+        keep_going=True,
+        quiet=True,
+        cache_gb=1,
+    )
     started = time.perf_counter()
     assert run_matrix(plan, request) == 0
     return time.perf_counter() - started, summary(plan)

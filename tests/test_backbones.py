@@ -42,7 +42,7 @@ def test_width_prefix_and_stride_are_the_networks(row):
 
 @ROWS
 def test_cost_is_the_networks(row):
-    extraction = Extraction(model_of(row), "twin-sop", "evaluated", False)
+    extraction = Extraction(model_of(row), "twin-sop", "", "evaluated", "short_center", None, False)
     cost = cost_of(Descriptors(Features(extraction, row.pooling), None, row.width))
     assert cost["gmacs"] == pytest.approx(row.gmacs, abs=0.006)
     assert cost["parameters"] / 1e6 == pytest.approx(row.mparams, abs=0.006)

@@ -9,11 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import results
 from bench.execution.artifacts import read_json
 from bench.train.loop import train
 from results.store import failure_path
+from tests.conftest import write_photos
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = ("run", "--matrix", "dims=8,16", "backbone=tiny_vit,tiny_conv", "recipe=smoke")
@@ -289,3 +291,52 @@ def test_reports_are_json_that_tells_its_job(bench):
     assert report["key"] == path.stem
     assert report["job"]["backbone"] == "tiny_conv"
     assert 0 < report["metrics"]["r@1"] < 1
+
+
+def test_force_decodes_anew(bench, tmp_path):
+    """An image replaced by another of the same size is seen with --force alone."""
+    out = tmp_path / "twin"
+    bench("data", "twin", "cub", "--classes", 4, "--images", 3, "--out", out)
+    words = ["run", f"dataset=twin:{out}", "backbone=tiny_conv", "loss=none", "--quiet"]
+    bench(*words)
+    before = results.load(bench.runs)["r@1"].item()
+    for path in sorted(out.rglob("*.jpg"))[12:]:
+        whole = path.read_bytes()
+        Image.new("RGB", (73, 73), (90, 90, 90)).save(path)
+        path.write_bytes(path.read_bytes().ljust(len(whole), b"\0"))
+    bench(*words)
+    assert results.load(bench.runs)["r@1"].item() == before
+    bench(*words, "--force")
+    assert results.load(bench.runs)["r@1"].item() < before
+
+
+def test_without_a_cache_the_numbers_are_the_same(bench, tmp_path):
+    words = ["run", "dataset=twin-cub", "backbone=tiny_conv", "loss=none", "--quiet"]
+    found = []
+    for index, room in enumerate(("0", "0.0005", "20")):
+        runs = tmp_path / str(index)
+        result = bench(*words[:-1], "--cache-gb", room, "--runs", runs)
+        assert ("has reached its limit of 0.0005 GB" in result.output) == (room == "0.0005")
+        found.append(results.load(runs)["map@r"].item())
+    assert found[0] == found[1] == found[2]
+    assert not (tmp_path / "0" / "cache").exists()
+    assert "no number" in bench(*words, "--cache-gb", "nan", exit_code=2).output
+
+
+def test_a_split_that_shares_its_classes_is_marked(bench, tmp_path):
+    for part in ("train", "test"):
+        write_photos(tmp_path / "photos" / part, classes=6, images=6)
+    words = ["backbone=tiny_conv", "weights=scratch", "resolution=32", "dims=16"]
+    result = bench("run", f"dataset=folder:{tmp_path / 'photos'}", *words)
+    assert "~ trained or fitted on images of the evaluated classes" in result.output
+
+
+def test_a_transform_trains_nothing_anew(bench):
+    words = ["dataset=twin-cub", "backbone=tiny_vit", "recipe=smoke", "transform=square,long_side"]
+    assert "2 cells = 1 training + 2 extractions" in bench("run", *words, "--dry-run").output
+
+
+def test_a_dry_run_says_what_is_not_there(bench, tmp_path):
+    words = ["dataset=sop", "backbone=tiny_conv", "weights=scratch", "--dry-run"]
+    result = bench("run", *words, "--data", tmp_path)
+    assert "not there yet: sop: there is no" in result.output

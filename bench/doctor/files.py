@@ -59,7 +59,11 @@ def _damaged(found: Inspections, root: Path) -> Iterator[Finding]:
         bad = [one for one in found if one.error.startswith(kind)]
         if bad:
             any_damage = True
-            names = [f"{one.path} ({one.error.partition(': ')[2] or kind})" for one in bad]
+            reasons = (one.error.partition(": ")[2] for one in bad)
+            names = [
+                f"{one.path} ({reason})" if reason else one.path
+                for one, reason in zip(bad, reasons, strict=True)
+            ]
             listed = place_in_lists(root, bad[0].path)
             text = f"{len(bad):,} {kind}: {some(names)}{listed.replace('(', '(the first is ', 1)}"
             yield Finding("images", "problem", text, advice)

@@ -13,9 +13,10 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from bench.doctor.examination import Examination, examine, record
 from bench.doctor.page import show
-from bench.doctor.records import FOLDER
+from bench.doctor.records import FOLDER, verdict
 from bench.download.command import get
 from bench.download.fetch import OnBytes
+from bench.identity import digest, image_identity
 from bench.listing import print_table
 from bench.processes import usual_workers
 from bench.progress import Lines, Live
@@ -36,15 +37,21 @@ def show_datasets(data: Path) -> None:
         measured = f"{counts.queries:,} in {counts.gallery:,}" if counts.queries else "-"
         if row.name == "r1m":
             measured = f"{counts.gallery:,} distractors"
-        rows.append([row.name, row.title, f"{counts.train_images:,}", measured, _place(row, data)])
-    print_table(["dataset", "title", "train", "queries in gallery", f"in {data}"], rows)
+        facts = [row.name, row.title, f"{counts.train_images:,}", measured]
+        rows.append([*facts, *_place(row, data)])
+    headers = ["dataset", "title", "train", "queries in gallery", f"in {data}", "doctor"]
+    print_table(headers, rows)
 
 
-def _place(row: Dataset, data: Path) -> str:
+def _place(row: Dataset, data: Path) -> tuple[str, str]:
+    """Where a dataset is, and what the doctor found of it as it is now."""
     try:
-        return str(row.prepare(data))
+        root = row.prepare(data)
+        row.read(root)
     except BenchError as error:
-        return str(error).removeprefix(f"{row.name}: ").partition(" (also")[0].partition(": ")[0]
+        return str(error).removeprefix(f"{row.name}: ").partition(" (nor")[0].partition(": ")[0], ""
+    fingerprint = digest(image_identity(row, data))
+    return str(root), verdict([data / FOLDER], row.name, fingerprint).partition(", content")[0]
 
 
 def verify_datasets(
@@ -97,6 +104,9 @@ def get_datasets(names: Sequence[str], data: Path, mirror: str | None) -> None:
     sources = [SOURCES[name] for name in names]
     errors = terminal(stderr=True)
     for source in sources:
+        if (data / source.folder).exists():
+            print(f"{source.name} is in {data / source.folder} already: it is left as it is")
+            continue
         with _bars(errors) as bar:
             place = get(source, data, mirror=mirror, bar=bar)
         print(f"{source.name} is in {place}: bench data verify {source.name}")

@@ -37,6 +37,8 @@ def read_image(path: Path, *, upright: bool) -> Tensor:
     """
     try:
         data = path.read_bytes()
+        if not data:
+            raise ValueError("it is empty")
         with Image.open(io.BytesIO(data)) as file:  # reads the header only
             if file.format in JPEGS and file.mode in ("RGB", "L") and HAS_DECODER:
                 return _by_torchvision(data, upright=upright)

@@ -59,6 +59,7 @@ class Job:
         parts = [self.dataset, self.backbone, self.weights, self.pooling, f"loss:{self.loss}"]
         crop = [f"crop:{self.crop}"] if self.crop not in (None, "box") else []
         parts += [f"{self.resolution}px", self.transform, *crop, f"{self.projection}:{self.dims}"]
+        parts += [f"train:{self.train}"] if self.train not in (None, "own", "twins") else []
         parts += [self.recipe] if self.recipe is not None else []
         parts += [f"seed:{self.seed}"] if self.seed is not None else []
         return " ".join(parts)

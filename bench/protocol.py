@@ -95,7 +95,8 @@ def fit_set(scores: Scores) -> str:
         return "not fitted"
     if transductive(scores):
         return "the evaluated images (transductive)"
-    return f"training split of {source_row(fit.features.extraction.dataset).title}"
+    source = source_row(fit.features.extraction.dataset)
+    return f"training split of {source.title} ({source.train_images:,} images)"
 
 
 def transductive(scores: Scores) -> bool:

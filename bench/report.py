@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from bench.cost import cost_of
-from bench.doctor.records import verdict
+from bench.doctor.records import FOLDER, verdict
 from bench.execution.artifacts import write_json, writing
 from bench.identity import Scores, Stage, spec_of
 from bench.plan import Planned
@@ -44,7 +44,7 @@ def write_report(cell: Planned, scored: Path, context: Context, runs: Path) -> d
             f"{cell.job.label}: descriptors have {measured} dims, not {cell.job.dims}; "
             "this is a defect: please report it"
         )
-    card = protocol_card(cell.job, cell.scores, counts, _verified(cell.scores, context.data))
+    card = protocol_card(cell.job, cell.scores, counts, _verified(cell.scores, context.data, runs))
     report: dict[str, Any] = {
         "schema": SCHEMA,
         "key": cell.key,
@@ -60,7 +60,7 @@ def write_report(cell: Planned, scored: Path, context: Context, runs: Path) -> d
         "protocol": card,
         "fingerprint": fingerprint(card),
         "fingerprint_fields": compared_fields(card),
-        "marks": marks(row, cell, counts, seen=_classes_seen(cell, context)),
+        "marks": marks(row, cell, counts, card, seen=_classes_seen(cell, context)),
         "environment": environment(context.device),
         "finished": datetime.now(UTC).isoformat(timespec="microseconds"),
     }
@@ -72,11 +72,12 @@ def write_report(cell: Planned, scored: Path, context: Context, runs: Path) -> d
     return report
 
 
-def _verified(scores: Scores, data: Path) -> str:
+def _verified(scores: Scores, data: Path, runs: Path) -> str:
     """Say what the doctor found of the images that were measured."""
     parts = [scores.descriptors, *([scores.distractors] if scores.distractors else [])]
     extractions = [part.features.extraction for part in parts]
-    return "; ".join(verdict(data, found.dataset, found.images) for found in extractions)
+    folders = (data / FOLDER, runs / FOLDER)
+    return "; ".join(verdict(folders, found.dataset, found.images) for found in extractions)
 
 
 def _bad_training_images(scores: Scores, log: dict[str, object], context: Context) -> int:
@@ -94,11 +95,23 @@ def headline(row: Dataset) -> list[str]:
     return ["r@1"] if row.measure == "recall" else ["map_medium", "map_hard"]
 
 
-def marks(row: Dataset, cell: Planned, counts: dict[str, int], *, seen: bool) -> list[str]:
+def marks(
+    row: Dataset,
+    cell: Planned,
+    counts: dict[str, int],
+    card: dict[str, object],
+    *,
+    seen: bool,
+) -> list[str]:
     """What a reader must know before comparing the number; tables show it as footnotes."""
     found = ["twin"] if row.is_twin else []
     found += ["transductive"] if transductive(cell.scores) else []
+    found += ["subset"] if row.about else []
+    found += ["not ok"] if "NOT OK" in str(card["dataset_verified"]) else []
     found += ["seen classes"] if seen else []
+    train = cell.job.train
+    drawn = train is not None and training_row(train, cell.job.dataset).is_twin
+    found += ["drawn training"] if drawn and not row.is_twin else []
     found += ["tied"] if 2 * counts["tied_queries"] > counts["queries"] else []
     skipped = counts["bad_images"] or counts["bad_training_images"]
     return found + (["bad images left out"] if skipped else [])

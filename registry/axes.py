@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 from registry.backbones import BACKBONES
 from registry.datasets import (
+    ALL,
     DATASETS,
     FORMS,
     GROUPS,
     TRAINING_FORMS,
     TRAINING_SETS,
-    dataset_row,
+    source_row,
     training_row,
 )
 from registry.errors import UsageError
@@ -47,8 +48,8 @@ class Axis:
 def _dataset(item: str) -> list[str]:
     if item in GROUPS:
         return list(GROUPS[item])
-    if _is_form(item):
-        row = dataset_row(item)
+    if _is_form(item) or item in ALL:
+        row = source_row(item)
         if not row.counts.queries:
             raise UsageError(
                 f"dataset={item}: it has no queries: give it as train=, or as distractors after +"

@@ -37,12 +37,15 @@ SHORT = {"map_easy": "E", "map_medium": "M", "map_hard": "H"}
 MARKS = {
     "tied": ("=", "most queries have ties: the descriptors are constant, or nearly"),
     "transductive": ("*", "projection fitted on the evaluated images (transductive)"),
+    "not ok": ("!", "the doctor found something wrong with the dataset: bench data verify"),
+    "drawn training": ("%", "trained or fitted on drawn images (a twin)"),
     "seen classes": ("~", "trained or fitted on images of the evaluated classes"),
     "bad images left out": ("+", "unreadable images were left out; their number is in the report"),
 }
 HAVE_MARKS = ("transductive", "bad_images")
 """Protocol fields that a mark of their own already tells."""
 OTHER_PROTOCOL = "#"
+SUBSET = "subset: a part of a dataset, easier than the whole and not to be compared with it"
 TWINS = "twin: drawn by code, no number of the real dataset"
 
 
@@ -219,7 +222,7 @@ def _notes(
 ) -> list[str]:
     others = [axis for axis in AXES if axis not in (*row_axes, *cols)]
     fixed = [
-        f"{axis}={_plain(frame[axis].dropna().iloc[0])}"
+        f"{axis}={_plain(frame[axis].dropna().iloc[0])}{_where(frame, axis)}"
         for axis in others
         if frame[axis].nunique() == 1
     ]
@@ -231,6 +234,9 @@ def _notes(
     ]
     if any("twin" in marks for marks in frame["marks"]):
         notes.append(TWINS)
+    if any("subset" in marks for marks in frame["marks"]):
+        notes.append(SUBSET)
+    notes += _unverified(frame)
     notes += [f"{sign} {text}" for sign, text in MARKS.values() if sign in used]
     if OTHER_PROTOCOL in used:
         fields = sorted({field for fields in frame["odd_protocol"] for field in fields})
@@ -239,6 +245,21 @@ def _notes(
             f"they differ in {', '.join(fields)}"
         )
     return notes
+
+
+def _where(frame: pd.DataFrame, axis: str) -> str:
+    """Say so where an axis matters to some reports only."""
+    return " (where it matters)" if frame[axis].isna().any() else ""
+
+
+def _unverified(frame: pd.DataFrame) -> list[str]:
+    """Name the datasets that nobody has examined; twins are drawn, folders are their owner's."""
+    said = frame.get("protocol.dataset_verified")
+    if said is None:
+        return []
+    own = frame["dataset"].str.startswith("folder:") | frame["marks"].map(lambda m: "twin" in m)
+    names = frame[~own & said.str.contains(r"bench data verify", regex=False)]["dataset"].unique()
+    return [f"not verified: {', '.join(names)} (bench data verify)"] if len(names) else []
 
 
 def _by_column(frame: pd.DataFrame, axis: str, cols: list[str]) -> str:

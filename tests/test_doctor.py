@@ -351,10 +351,13 @@ def test_the_record_is_what_reports_quote(copy, tmp_path):
     name = found.row.name
     content = json.loads(record_path(tmp_path / "doctor", name).read_text())
     assert content["counts"]["found"] == content["counts"]["expected"]
-    said = verdict(tmp_path, name, found.fingerprint)
+    folders = [tmp_path / "nowhere", tmp_path / "doctor"]
+    said = verdict(folders, name, found.fingerprint)
     assert said.startswith(f"OK, content {found.content[:16]}, 20")
-    assert verdict(tmp_path, name, "another").startswith("not as it is now")
-    assert verdict(tmp_path, "sop", "x") == "no (bench data verify sop)"
+    assert verdict(folders, name, "another").startswith("not as it is now")
+    assert verdict(folders, "sop", "x") == "no (bench data verify sop)"
+    part = verdict(folders, f"{name}@subset(classes=2,seed=0)", "x")
+    assert part.startswith(f"the whole {name}: OK, ")
 
 
 def test_every_report_says_what_the_doctor_found(bench, data, smoke):

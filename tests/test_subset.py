@@ -111,7 +111,7 @@ def test_a_subset_runs(bench):
     words = ["backbone=tiny_conv", "loss=none", "dims=native"]
     form = "twin-cub@subset(classes=5,seed=2),twin-roxford@subset(queries=3)"
     result = bench("run", f"dataset={form}", *words)
-    assert "(5 classes)" in " ".join(result.output.split())
+    assert "(5 classes, seed 2)" in " ".join(result.output.split())
     assert "2 cells done" in result.output
 
 
@@ -124,11 +124,12 @@ def test_a_subset_runs(bench):
         ("twin-cub@subset(seed=1)", "two or more"),
         ("twin-cub@subset(classes=x)", "'classes=x' is no parameter"),
         ("twin-cbu@subset(classes=5)", "did you mean 'twin-cub'"),
-        ("twin-cub@subst(classes=5)", "unknown dataset"),
+        ("twin-cub@subst(classes=5)", r"what follows @ is subset\(classes=20"),
         ("twin-cub@subset(classes=21)", "has 20 classes"),
         ("twin-cub@subset(classes=9)@subset(classes=5)", "a subset is of a plain dataset"),
         ("roxford+r1m@subset(queries=5)", r"write roxford@subset\(queries=10\)\+r1m"),
         ("twin-cub+r1m", "distractors join landmarks"),
+        ("roxford+cub", r"what follows \+ is r1m"),
         ("roxford+r1m+r1m", "distractors join landmarks"),
     ],
 )

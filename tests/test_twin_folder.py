@@ -37,7 +37,7 @@ def test_a_small_twin_of_every_layout_is_read_by_the_real_parser(tmp_path, name)
     if name != "sfm120k":  # whose second part validates, which is not read here
         assert not list(twin.counts.differences(counts_of(split)))
     assert row.is_twin
-    assert row.title.endswith(" twin")
+    assert row.title.endswith(" twin twin")  # the folder's name tells it from the drawn-in five
     for images in filter(None, (split.train, split.evaluated)):
         for path in images.paths:
             with Image.open(images.root / path) as image:

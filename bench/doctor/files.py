@@ -106,7 +106,9 @@ def _exact(split: Split, train: Inspections, test: Inspections) -> Finding:
         f"{surplus:,} files are exact copies of another; of {len(copies):,} groups, {classes:,} "
         f"span several classes and {across:,} both training and evaluated images"
     )
-    return Finding("duplicates", "note", text, "copies tie: their expected value is what counts")
+    leak = "what is trained on is evaluated: leave those out, or a trained number says little"
+    advice = leak if across else "copies tie: their expected value is what counts"
+    return Finding("duplicates", "note", text, advice)
 
 
 def _class(images: Images, position: int) -> str:
@@ -117,7 +119,7 @@ def _class(images: Images, position: int) -> str:
 def _near(train: Inspections, test: Inspections) -> Finding:
     pairs = near_pairs(train, test)
     if not pairs:
-        return ok("near-duplicates", "no training image looks the same as an evaluated one")
+        return ok("near-duplicates", "besides exact copies, none across the parts")
     named = [f"{train[i].path} ~ {test[j].path}" for i, j in pairs]
     queries = len({j for _, j in pairs})
     text = f"{queries:,} evaluated images look the same as a training image: {some(named)}"

@@ -42,10 +42,10 @@ def get(
             "move it away to fetch it anew"
         )
     downloads = data / "downloads" / source.name
+    _ask_a_person(source, downloads, final, mirror)
     with storing(downloads):
         downloads.mkdir(parents=True, exist_ok=True)
     with only_one(downloads, "dataset"):
-        _ask_a_person(source, downloads, final, mirror)
         _check_space(source, downloads)
         for part in source.parts:
             with bar(f"fetching {part.file.name}") as on_bytes:

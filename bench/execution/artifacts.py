@@ -84,8 +84,10 @@ def writing(path: Path, option: str = "--runs") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        # what numpy says of a short write has no number
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, None)
         cure = "free some space" if full else f"name a folder you may write with {option}"
         raise WorkError(
-            f"cannot write {path}: {error.strerror or error}; {cure}, then run again"
+            f"cannot write {path}: {error.strerror or f'the disk is full ({error})'}; {cure}, "
+            "then run again"
         ) from error

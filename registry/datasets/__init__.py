@@ -13,6 +13,7 @@ from registry.datasets.subset import FORM, subset_of
 from registry.datasets.twin_folder import PREFIX as TWIN
 from registry.datasets.twin_folder import twin_dataset
 from registry.datasets.twins import SHARED_TRAINING_SET, TWINS
+from registry.errors import UsageError
 from registry.table import Table
 
 __all__ = [
@@ -72,4 +73,13 @@ def _row(text: str, table: Table[Dataset]) -> Dataset:
         return subset_of(_row(subset["base"], table), text, subset["inside"])
     if text.startswith(FOLDER):
         return folder_dataset(text)
-    return twin_dataset(text) if text.startswith(TWIN) else table[text]
+    if text.startswith(TWIN):
+        return twin_dataset(text)
+    if "@" in text and text not in table:
+        raise UsageError(
+            f"dataset={text}: what follows @ is subset(classes=20,seed=0), of landmarks "
+            "subset(queries=10,seed=0), or, of a folder, split=classes"
+        )
+    if base and base in table:
+        raise UsageError(f"dataset={text}: what follows + is r1m or twin:PATH (of r1m)")
+    return table[text]

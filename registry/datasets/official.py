@@ -37,7 +37,7 @@ def find(data: Path, *, name: str, folders: Sequence[str], markers: Sequence[str
     there = next((folder for folder in candidates[:-1] if folder.is_dir()), None)
     what = f"{there} has no {markers[0]}" if there else f"there is no {data / folders[0]}"
     raise WorkError(
-        f"{name}: {what} (also looked for: {', '.join(folders[1:])}); put it there, or give "
+        f"{name}: {what} (nor {', '.join(folders[1:4])} …); put it there, or give "
         f"its parent with --data; bench data get {name} fetches it or says how"
     )
 

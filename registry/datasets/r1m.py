@@ -35,6 +35,10 @@ def read(root: Path) -> Split:
 
 def with_distractors(row: Dataset, distractors: Dataset) -> Dataset:
     """Return a landmark dataset's row with the distractors in its gallery."""
+    if distractors.counts.queries or distractors.train_images:
+        raise UsageError(
+            f"dataset={row.name}+{distractors.name}: distractors are r1m, or a twin of it"
+        )
     if not row.has_boxes or row.distractors:
         raise UsageError(
             f"dataset={row.name}+{distractors.name}: distractors join landmarks (roxford, rparis), "

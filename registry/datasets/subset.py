@@ -43,10 +43,11 @@ def subset_of(row: Dataset, text: str, inside: str) -> Dataset:
     return replace(
         row,
         name=f"{row.name}@subset({unit}={size},seed={seed})",
-        title=f"{row.title} ({size} {unit})",
+        title=f"{row.title} ({size} {unit}{f', seed {seed}' if seed else ''})",
         parse=parse,
         official=False,
         about=True,
+        lists=None,
         identity={**row.identity, "subset": {unit: size, "seed": seed}},
         counts=_about(row.counts, size, unit),
     )

@@ -144,7 +144,7 @@ def twin_dataset(text: str) -> Dataset:
     return replace(
         real,
         name=f"{PREFIX}{root.resolve()}",
-        title=f"{real.title} twin",
+        title=f"{real.title} twin {root.name}",
         prepare=lambda data: root,
         parse=layout.read,
         official=False,

@@ -64,7 +64,8 @@ def _numeric(column: tuple[str, ...]) -> bool:
 
 
 def _latex(note: str) -> str:
-    return note.translate({ord(sign): f"\\{sign}" for sign in "%#_&$"})
+    signs = {sign: f"\\{sign}" for sign in "%#_&$"} | {"~": r"\textasciitilde{}"}
+    return note.translate({ord(sign): text for sign, text in signs.items()})
 
 
 def _escaped(note: str) -> str:

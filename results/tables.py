@@ -38,7 +38,7 @@ MARKS = {
     "tied": ("=", "most queries have ties: the descriptors are constant, or nearly"),
     "transductive": ("*", "projection fitted on the evaluated images (transductive)"),
     "not ok": ("!", "the doctor found something wrong with the dataset: bench data verify"),
-    "drawn training": ("%", "trained or fitted on drawn images (a twin)"),
+    "drawn training": ("†", "trained or fitted on drawn images (a twin)"),
     "seen classes": ("~", "trained or fitted on images of the evaluated classes"),
     "bad images left out": ("+", "unreadable images were left out; their number is in the report"),
 }

@@ -183,6 +183,23 @@ def test_metrics_have_the_fields_names(name, label):
 TABLE = make_table(frame(report(), report("kk", job__dims=64, marks=["transductive"])))
 
 
+def test_every_mark_is_explained_and_harmless_in_latex():
+    marked = report(marks=["drawn training", "seen classes", "not ok", "subset"])
+    text = as_text(make_table(frame(marked)), "latex")
+    assert "52.8!†\\textasciitilde{}" in text
+    assert "{\\footnotesize \\textasciitilde{} trained or fitted on images of the" in text
+    assert "subset: a part of a dataset" in text
+
+
+def test_datasets_that_nobody_verified_are_named():
+    said = {"protocol__dataset_verified": "no (bench data verify sop)"}
+    assert "not verified: sop (bench data verify)" in make_table(frame(report(**said))).notes
+    verified = {"protocol__dataset_verified": "OK, content ab, 2026"}
+    assert not any("verified" in note for note in make_table(frame(report(**verified))).notes)
+    twin = make_table(frame(report(marks=["twin"], **said)))
+    assert not any("not verified" in note for note in twin.notes)
+
+
 def test_markdown():
     lines = as_text(TABLE, "markdown").splitlines()
     assert re.fullmatch(r"\| backbone +\| +dims \|.*SOP R@1 \|", lines[0])

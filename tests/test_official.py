@@ -214,6 +214,8 @@ def test_the_order_and_the_classes_of_lists_are_in_the_signature(shared):
     backwards = images.chosen(np.arange(len(images))[::-1])
     assert fingerprint(replace(split, evaluated=backwards)) == fingerprint(split)
     assert signature(replace(split, evaluated=backwards)) != signature(split)
+    swapped = images.chosen(np.array([1, 0, *range(2, len(images))]))  # of one class
+    assert signature(replace(split, evaluated=swapped)) != signature(split)
     other = replace(images, labels=images.labels[::-1].copy())
     assert signature(replace(split, evaluated=other)) != signature(split)
 

@@ -16,7 +16,8 @@ from bench.doctor.page import show
 from bench.doctor.records import FOLDER, verdict
 from bench.download.command import get
 from bench.download.fetch import OnBytes
-from bench.identity import digest, image_identity
+from bench.identity import digest
+from bench.image_identity import image_identity
 from bench.listing import print_table
 from bench.processes import usual_workers
 from bench.progress import Lines, Live

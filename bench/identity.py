@@ -16,10 +16,9 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
+from bench.image_identity import image_identity
 from bench.job import Job
 from registry.datasets import Dataset, dataset_row, source_row, training_row
-from registry.datasets.contents import signature
-from registry.errors import BenchError
 from registry.losses import parse_loss
 from registry.poolings import POOLINGS
 from registry.projections import PROJECTIONS
@@ -179,25 +178,6 @@ def _training(job: Job, skip_bad_images: bool, data: Path | None) -> Training | 
         seed=job.seed,
         skip_bad_images=skip_bad_images,
     )
-
-
-def image_identity(row: Dataset, data: Path | None) -> dict[str, object]:
-    """Everything that a dataset's lists and images depend on.
-
-    The images of a real dataset join its lists once they can be found; where they cannot, the work
-    that needs them says so.
-    """
-    found = None if row.pinned or data is None else _signature(row.name, data)
-    return {**row.identity, **({"images": found} if found else {})}
-
-
-@cache
-def _signature(dataset: str, data: Path) -> str | None:
-    row = source_row(dataset)
-    try:
-        return signature(row.read(row.prepare(data)))
-    except BenchError:
-        return None
 
 
 @cache

@@ -16,8 +16,8 @@ from bench.identity import (
     Model,
     Scores,
     digest,
-    image_identity,
 )
+from bench.image_identity import image_identity
 from bench.neighbours import nearest
 from bench.pixels import Cache
 from bench.progress import Silent

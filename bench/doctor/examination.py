@@ -17,7 +17,8 @@ from bench.doctor.records import record_path, slug
 from bench.doctor.sanity import check_sanity, sanity_queries
 from bench.doctor.scan import scan
 from bench.execution.artifacts import write_json
-from bench.identity import digest, image_identity
+from bench.identity import digest
+from bench.image_identity import image_identity
 from registry.datasets import Dataset
 from registry.datasets.counts import Counts, counts_of
 from registry.datasets.split import Images, Split

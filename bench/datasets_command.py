@@ -13,7 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from bench.doctor.examination import Examination, examine, record
 from bench.doctor.page import show
-from bench.doctor.records import FOLDER, verdict
+from bench.doctor.records import RECORDS, verdict
 from bench.download.command import get
 from bench.download.fetch import OnBytes
 from bench.identity import digest
@@ -27,18 +27,14 @@ from registry.datasets.sources import SOURCES
 from registry.errors import BenchError, WorkError
 from results.render import terminal
 
-INTERRUPTED = 130
-
 
 def show_datasets(data: Path) -> None:
     """Print the real datasets with their counts and whether they are there."""
     rows = []
     for row in REAL.values():
         counts = row.counts
-        measured = f"{counts.queries:,} in {counts.gallery:,}" if counts.queries else "-"
-        if row.name == "r1m":
-            measured = f"{counts.gallery:,} distractors"
-        facts = [row.name, row.title, f"{counts.train_images:,}", measured]
+        asked = f"{counts.queries:,} in {counts.gallery:,}" if counts.gallery else "-"
+        facts = [row.name, row.title, f"{counts.train_images:,}", asked]
         rows.append([*facts, *_place(row, data)])
     headers = ["dataset", "title", "train", "queries in gallery", f"in {data}", "doctor"]
     print_table(headers, rows)
@@ -52,7 +48,7 @@ def _place(row: Dataset, data: Path) -> tuple[str, str]:
     except BenchError as error:
         return str(error).removeprefix(f"{row.name}: ").partition(" (nor")[0].partition(": ")[0], ""
     fingerprint = digest(image_identity(row, data))
-    return str(root), verdict([data / FOLDER], row.name, fingerprint).partition(", content")[0]
+    return str(root), verdict([data / RECORDS], row.name, fingerprint).partition(", content")[0]
 
 
 def verify_datasets(
@@ -64,13 +60,9 @@ def verify_datasets(
     done: list[Examination] = []
     with _steps(errors) as step:
         for row in rows:
-            try:
-                found = examine(
-                    row, data, out or data / FOLDER, workers=workers or usual_workers(), step=step
-                )
-            except KeyboardInterrupt:
-                errors.print("\ninterrupted: the same command goes on where it stopped")
-                return INTERRUPTED
+            found = examine(
+                row, data, out or data / RECORDS, workers=workers or usual_workers(), step=step
+            )
             done.append(found)
             if not as_json:
                 show(found, console)

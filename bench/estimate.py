@@ -52,8 +52,8 @@ def bytes_left(plan: Plan, runs: Path) -> float:
             width = backbone_row(extraction.model.backbone).width
             total += _images(extraction) * width * FLOAT32_BYTES * len(poolings)
             total += _images(extraction) * 3 * extraction.model.resolution**2  # kept decoded
-    pairs = ((cell.scores.descriptors, cell.scores.distractors) for cell in plan.cells)
-    for descriptors in dict.fromkeys(d for pair in pairs for d in pair if d):
+    parts = (part for cell in plan.cells for part in cell.scores.parts())
+    for descriptors in dict.fromkeys(parts):
         if not artifacts.has(descriptors):
             images = _images(descriptors.features.extraction)
             total += images * descriptors.dims * FLOAT32_BYTES

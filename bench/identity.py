@@ -113,9 +113,13 @@ class Scores:
     """Of images that join the gallery."""
     dataset: str
 
+    def parts(self) -> list[Descriptors]:
+        """The descriptors that are measured: the dataset's own, then those of distractors."""
+        return [self.descriptors, *([self.distractors] if self.distractors else [])]
+
     def features(self) -> list[Features]:
         """All features it rests on, those of fits included."""
-        used = [self.descriptors, *([self.distractors] if self.distractors else [])]
+        used = self.parts()
         return [
             *(descriptors.features for descriptors in used),
             *(descriptors.fit.features for descriptors in used if descriptors.fit),

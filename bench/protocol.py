@@ -84,8 +84,7 @@ def fingerprint(card: dict[str, object]) -> str:
 
 def images_fingerprint(scores: Scores) -> str:
     """Name the lists and images that were measured, distractors after them: as the doctor does."""
-    parts = [scores.descriptors, *([scores.distractors] if scores.distractors else [])]
-    return "+".join(part.features.extraction.images for part in parts)
+    return "+".join(part.features.extraction.images for part in scores.parts())
 
 
 def fit_set(scores: Scores) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from bench.cost import cost_of
-from bench.doctor.records import FOLDER, verdict
+from bench.doctor.records import RECORDS, verdict
 from bench.execution.artifacts import write_json, writing
 from bench.identity import Scores, Stage, spec_of
 from bench.plan import Planned
@@ -74,9 +74,8 @@ def write_report(cell: Planned, scored: Path, context: Context, runs: Path) -> d
 
 def _verified(scores: Scores, data: Path, runs: Path) -> str:
     """Say what the doctor found of the images that were measured."""
-    parts = [scores.descriptors, *([scores.distractors] if scores.distractors else [])]
-    extractions = [part.features.extraction for part in parts]
-    folders = (data / FOLDER, runs / FOLDER)
+    folders = (data / RECORDS, runs / RECORDS)
+    extractions = (part.features.extraction for part in scores.parts())
     return "; ".join(verdict(folders, found.dataset, found.images) for found in extractions)
 
 
@@ -118,16 +117,15 @@ def marks(
 
 
 def _classes_seen(cell: Planned, context: Context) -> bool:
-    """Whether classes that are evaluated were trained on, or fitted on: no retrieval split does."""
-    if cell.job.train is None:
+    """Whether classes that are evaluated were trained on, or fitted on: no retrieval split does.
+
+    Only a dataset's own training split can be told: names of classes of two datasets say nothing.
+    """
+    job = cell.job
+    if job.train is None or training_row(job.train, job.dataset).name != job.dataset:
         return False
-    trained = training_row(cell.job.train, cell.job.dataset)
-    if not trained.train_images:
-        return False
-    train = context.split(trained.name).train
-    evaluated = context.split(cell.scores.descriptors.features.extraction.dataset).evaluated
-    same = train is not None and trained.name == cell.job.dataset
-    return same and train is not None and bool(set(train.classes) & set(evaluated.classes))
+    split = context.split(job.dataset)
+    return split.train is not None and bool(set(split.train.classes) & set(split.evaluated.classes))
 
 
 def full_spec(cell: Planned) -> dict[str, dict[str, object]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.identity import digest
 
-FOLDER = "doctor"
+RECORDS = "doctor"
 """Under the data folder, or, where that may not be written, under a run folder."""
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from bench import estimate
+from bench.options import INTERRUPTED
 from bench.plan import Plan, missing_data, reasons, stages_left, summary
 from bench.progress import Lines, Live, Progress, Silent
 from bench.status import remember, running
@@ -24,7 +25,6 @@ from results.tables import make_table
 if TYPE_CHECKING:
     from bench.execution.local import Outcome
 
-INTERRUPTED = 130
 MOST_SHOWN = 20
 
 

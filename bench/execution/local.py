@@ -83,13 +83,12 @@ def _run_cell(
     scores = cell.scores
     fit, features = scores.descriptors.fit, scores.descriptors.features
     model = features.extraction.model
-    evaluated = [features, *([scores.distractors.features] if scores.distractors else [])]
     with guarded(model, broken):
         ensure_weights(model, context)
     if fit is not None:
         with guarded(fit, broken), guarded(model, broken, UnreachableWeightsError):
             ensure_fit(fit, poolings[fit.features.extraction], context)
-    for needed in evaluated:
+    for needed in (part.features for part in scores.parts()):
         extraction = needed.extraction
         with guarded(extraction, broken), guarded(model, broken, UnreachableWeightsError):
             ensure_features(needed, poolings[extraction], context)

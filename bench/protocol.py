@@ -41,7 +41,7 @@ def protocol_card(
         "projection": job.projection,
         "projection_fit": fit_set(scores),
         "transductive": transductive(scores),
-        "dtype": "float32 features and descriptors; float64 products rounded to float32",
+        "dtype": "float32 features and descriptors; exact similarities",
         "similarity": "cosine",
         "metrics": _metric_form(landmarks),
         "ties": "expected value under random order",

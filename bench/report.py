@@ -33,7 +33,8 @@ PACKAGES = ("torch", "torchvision", "timm", "numpy", "pandas", "pillow")
 
 def write_report(cell: Planned, scored: Path, context: Context, runs: Path) -> dict[str, Any]:
     """Put together a job's report from its scores; the Parquet first, the JSON last."""
-    metrics, counts = read_metrics(scored)
+    read = read_metrics(scored)
+    counts = dict(read.counts)
     row = dataset_row(cell.job.dataset)
     extraction = cell.scores.descriptors.features.extraction
     log = training_log(extraction.model, context)
@@ -50,7 +51,7 @@ def write_report(cell: Planned, scored: Path, context: Context, runs: Path) -> d
         "key": cell.key,
         "job": {**cell.job.values(), "dataset_title": row.title},
         "spec": full_spec(cell),
-        "metrics": metrics,
+        "metrics": read.metrics,
         "headline": headline(row),
         "counts": counts,
         "cost": {

@@ -7,131 +7,196 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import torch
 
+from bench.exact.classes import rankings
+from bench.exact.grid import Floats
+from bench.exact.judged import Judgement, judged_rankings, rows_at
+from bench.exact.mates import Positions, Side, mates_of_each
+from bench.exact.walk import Advance, Walk
 from bench.metrics.average_precision import (
+    average_precision,
     average_precision_at_r,
     average_precision_trapezoid,
-    precision_at_k_revisited,
+    r_precision,
 )
-from bench.metrics.recall import recall_at_k
-from bench.metrics.ties import Counts, Floats, Ranking, rankings
+from bench.metrics.rankings import Doubles, FirstHits, Rankings
+from bench.metrics.recall import (
+    optimistic_recall_at_k,
+    pessimistic_recall_at_k,
+    recall_at_k,
+    reciprocal_rank,
+)
+from bench.metrics.revisited import precision_at_k_revisited
 from bench.neighbours import nearest
 from registry.datasets import Dataset
 from registry.datasets.split import Graded, Split
 from registry.errors import WorkError
 
-Advance = Callable[[int], None]
 NEIGHBOURS = 10
 PRECISION_KS = (1, 5, 10)
 SETUPS = ("easy", "medium", "hard")
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """A split, and where in its gallery each evaluated image is."""
+class Scored:
+    """What a dataset's metrics are, and what they rest on."""
+
+    table: pd.DataFrame
+    """A row per query, a column per metric; NaN where a query has nothing to find."""
+    counts: dict[str, int]
+    bounds: dict[str, tuple[float, float]]
+    """Metric -> its mean with every tie broken against, and for, the network."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A split with descriptors of its evaluated images, in one or more parts."""
 
     split: Split
-    gallery_place: Counts
+    parts: Sequence[Floats]
+    gallery_place: Positions
     """(N,) place of an evaluated image in the gallery, -1 where it is not in it."""
 
-    def places(self, images: Counts) -> Counts:
+    def places(self, images: Positions) -> Positions:
         """Places in the gallery of evaluated images, those not in it left out."""
         places = self.gallery_place[images]
-        found: Counts = places[places >= 0]
+        found: Positions = places[places >= 0]
+        return found
+
+    def own_places(self, queries: Positions) -> list[Positions]:
+        """The place of each query in the gallery, if it has one."""
+        return [self.places(queries[i : i + 1]) for i in range(len(queries))]
+
+    def vectors(self, images: Positions) -> Floats:
+        """Descriptors of evaluated images."""
+        return rows_at(self.parts, images)
+
+    def gallery(self) -> list[Floats]:
+        """Descriptors of the gallery, part by part; a part that is all in it is not copied."""
+        starts = np.cumsum([0, *map(len, self.parts)])
+        found = []
+        for part, start, end in zip(self.parts, starts, starts[1:], strict=False):
+            inside = (self.split.gallery >= start) & (self.split.gallery < end)
+            places = self.split.gallery[inside] - start
+            whole = np.array_equal(places, np.arange(len(part)))
+            found.append(part if whole else part[places])
         return found
 
 
 def score(
-    row: Dataset, split: Split, vectors: Floats, advance: Advance
-) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Compute a dataset's metrics for every query: a row each, a column per metric."""
+    row: Dataset,
+    split: Split,
+    parts: Sequence[Floats],
+    *,
+    device: torch.device = CPU,
+    advance: Advance = lambda n: None,
+) -> Scored:
+    """Compute a dataset's metrics for every query.
+
+    parts: (N, D) unit vectors on the grid (bench.exact.grid.on_grid) of the evaluated images, in
+    one or more arrays. Raises WorkError for what is no such thing.
+    """
+    if sum(map(len, parts)) != len(split.evaluated):
+        raise WorkError(
+            f"{row.title}: {sum(map(len, parts))} descriptors for {len(split.evaluated)} images: "
+            "give one of each"
+        )
     place = np.full(len(split.evaluated), -1, dtype=np.int64)
     place[split.gallery] = np.arange(len(split.gallery))
-    evaluation = Evaluation(split, place)
-    measure = _recalls if row.measure == "recall" else _revisited
-    return measure(row, evaluation, vectors, advance)
+    measured = Measured(split, parts, place)
+    measure = MEASURES[row.measure]
+    return measure(row, measured, Walk(device, advance))
 
 
-def _recalls(
-    row: Dataset, evaluation: Evaluation, vectors: Floats, advance: Advance
-) -> tuple[pd.DataFrame, dict[str, int]]:
-    """R@K and MAP@R over classes. A query alone in its class is none: it stays in the gallery."""
-    split, labels = evaluation.split, evaluation.split.evaluated.labels
-    gallery_labels = labels[split.gallery]
-    members = {label: np.flatnonzero(gallery_labels == label) for label in np.unique(labels)}
-    own = [evaluation.places(split.queries[i : i + 1]) for i in range(len(split.queries))]
-    has_company = np.array(
-        [
-            len(members[labels[query]]) > len(self_place)
-            for query, self_place in zip(split.queries, own, strict=True)
-        ],
-        dtype=bool,
-    )
-    queries = split.queries[has_company]
-    if not len(queries):
+def _recalls(row: Dataset, measured: Measured, walk: Walk) -> Scored:
+    """R@K, MAP@R … over classes. A query alone in its class is none: it stays in the gallery."""
+    queries, gallery = _sides(measured)
+    own = np.isin(queries.ids, gallery.ids)
+    has_company = mates_of_each(queries, gallery) > own
+    if not has_company.any():
         raise WorkError(
             f"{row.title}: no class has two images, so no query has anything to find; "
             "put at least two images of some classes into their folders"
         )
-    excluded = [places for places, keep in zip(own, has_company, strict=True) if keep]
-
-    def judged(index: int) -> tuple[Counts, Counts]:
-        return members[labels[queries[index]]], excluded[index]
-
-    found = rankings(vectors[queries], vectors[split.gallery], judged, advance)
-    records = [_recall_record(ranking, row.ks) for ranking in found]
-    table = pd.DataFrame.from_records(records)
-    table.insert(0, "query_position", queries)
-    _add_neighbours(table, vectors, split, excluded)
+    found = rankings(queries, gallery, walk)
+    first = found.first()
+    columns = {f"r@{k}": recall_at_k(first, k) for k in row.ks}
+    columns |= {name: metric(found) for name, metric in OVER_CLASSES.items()}
+    columns["mrr"] = reciprocal_rank(first)
+    table = pd.DataFrame(columns)[has_company]
+    asked = measured.split.queries[has_company]
+    table.insert(0, "query_position", asked)
+    _add_neighbours(table, measured, [gallery.vectors], measured.own_places(asked))
     counts = {
-        "queries": len(queries),
+        "queries": int(has_company.sum()),
         "lone_images": int((~has_company).sum()),
-        "tied_queries": int(table["tied"].sum()),
+        "tied_queries": int(found.tied.sum()),
     }
-    return table.drop(columns=["tied"]), counts
+    return Scored(table.reset_index(drop=True), counts, _recall_bounds(first, row.ks))
 
 
-def _recall_record(ranking: Ranking, ks: Sequence[int]) -> Mapping[str, float | bool]:
+OVER_CLASSES: Mapping[str, Callable[[Rankings], Doubles]] = {
+    "map@r": average_precision_at_r,
+    "map": average_precision,
+    "r-precision": r_precision,
+}
+
+
+def _sides(measured: Measured) -> tuple[Side, Side]:
+    """Queries and gallery; one Side where they are the same images: half the product is enough."""
+    split, labels = measured.split, measured.split.evaluated.labels
+    queries = Side(measured.vectors(split.queries), labels[split.queries], split.queries)
+    if np.array_equal(split.queries, split.gallery):
+        return queries, queries
+    return queries, Side(measured.vectors(split.gallery), labels[split.gallery], split.gallery)
+
+
+def _recall_bounds(first: FirstHits, ks: Sequence[int]) -> dict[str, tuple[float, float]]:
     return {
-        **{f"r@{k}": recall_at_k(ranking, k) for k in ks},
-        "map@r": average_precision_at_r(ranking),
-        "tied": ranking.tied,
+        f"r@{k}": (
+            float(np.nanmean(pessimistic_recall_at_k(first, k))),
+            float(np.nanmean(optimistic_recall_at_k(first, k))),
+        )
+        for k in ks
     }
 
 
-def _revisited(
-    row: Dataset, evaluation: Evaluation, vectors: Floats, advance: Advance
-) -> tuple[pd.DataFrame, dict[str, int]]:
+def _revisited(row: Dataset, measured: Measured, walk: Walk) -> Scored:
     """mAP and mP@k Easy, Medium, Hard; a query with nothing to find in a setup is not counted."""
-    split = evaluation.split
+    split = measured.split
     graded = split.graded
     assert graded is not None
-    columns: dict[str, list[float]] = {}
-    tied = np.zeros(len(split.queries), dtype=bool)
-    for setup in SETUPS:
-
-        def judged(index: int, setup: str = setup) -> tuple[Counts, Counts]:
-            wanted, ignored = _setup(graded[int(split.queries[index])], setup)
-            return evaluation.places(wanted), evaluation.places(ignored)
-
-        tick = advance if setup == SETUPS[-1] else lambda n: None
-        found = rankings(vectors[split.queries], vectors[split.gallery], judged, tick)
-        for index, ranking in enumerate(found):
-            tied[index] |= ranking.tied
-            ap = average_precision_trapezoid(ranking)
-            columns.setdefault(f"map_{setup}", []).append(ap)
-            for k in PRECISION_KS:
-                name = f"mp@{k}_{setup}"
-                columns.setdefault(name, []).append(precision_at_k_revisited(ranking, k))
+    truths = [graded[int(query)] for query in split.queries]
+    setups = [[_judgement(measured, truth, setup) for truth in truths] for setup in SETUPS]
+    gallery = measured.gallery()
+    found = judged_rankings(measured.vectors(split.queries), gallery, setups, walk)
+    columns = {}
+    for setup, ranked in zip(SETUPS, found, strict=True):
+        columns[f"map_{setup}"] = average_precision_trapezoid(ranked)
+        for k in PRECISION_KS:
+            columns[f"mp@{k}_{setup}"] = precision_at_k_revisited(ranked, k)
     table = pd.DataFrame(columns)
     counts = {f"queries_{setup}": int(table[f"map_{setup}"].count()) for setup in SETUPS}
     table.insert(0, "query_position", split.queries)
-    junk = [evaluation.places(graded[int(query)].junk) for query in split.queries]
-    _add_neighbours(table, vectors, split, junk)
-    return table, {"queries": len(table), "tied_queries": int(tied.sum()), **counts}
+    _add_neighbours(table, measured, gallery, [measured.places(truth.junk) for truth in truths])
+    tied = np.logical_or.reduce([ranked.tied for ranked in found])
+    return Scored(table, {"queries": len(table), "tied_queries": int(tied.sum()), **counts}, {})
 
 
-def _setup(truth: Graded, setup: str) -> tuple[Counts, Counts]:
+MEASURES: Mapping[str, Callable[[Dataset, Measured, Walk], Scored]] = {
+    "recall": _recalls,
+    "revisited": _revisited,
+}
+
+
+def _judgement(measured: Measured, truth: Graded, setup: str) -> Judgement:
+    relevant, ignored = _setup(truth, setup)
+    return Judgement(measured.places(relevant), measured.places(ignored))
+
+
+def _setup(truth: Graded, setup: str) -> tuple[Positions, Positions]:
     """Return the relevant and the ignored images of a setup (revisitop, example_evaluate.py)."""
     match setup:
         case "easy":
@@ -143,9 +208,13 @@ def _setup(truth: Graded, setup: str) -> tuple[Counts, Counts]:
 
 
 def _add_neighbours(
-    table: pd.DataFrame, vectors: Floats, split: Split, excluded: Sequence[Counts]
+    table: pd.DataFrame,
+    measured: Measured,
+    gallery: Sequence[Floats],
+    excluded: Sequence[Positions],
 ) -> None:
-    queries = vectors[table["query_position"].to_numpy()]
-    found, values = nearest(queries, vectors[split.gallery], excluded, NEIGHBOURS)
-    table["nearest"] = [split.gallery[row[row >= 0]].tolist() for row in found]
+    queries = measured.vectors(table["query_position"].to_numpy())
+    found, values = nearest(queries, gallery, excluded, NEIGHBOURS)
+    images = measured.split.gallery
+    table["nearest"] = [images[row[row >= 0]].tolist() for row in found]
     table["nearest_similarity"] = [row[~np.isnan(row)].tolist() for row in values]

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.doctor.finding import Finding, ok
+from bench.exact.grid import on_grid
 from bench.scoring import score
 from registry.datasets import Dataset
 from registry.datasets.split import Split, relevant_counts
@@ -32,7 +33,7 @@ def check_sanity(row: Dataset, split: Split, advance: Advance) -> Iterator[Findi
     """Score both under the dataset's own protocol and compare with chance, known in closed form."""
     part = _sampled(split)
     images = len(part.evaluated)
-    constant, _ = score(row, part, np.ones((images, 1), dtype=np.float32), advance)
+    constant = score(row, part, [np.ones((images, 1), dtype=np.float32)], advance=advance).table
     if row.measure == "recall":
         chances = {k: chance_of_recall(part, k) for k in row.ks}
         k = min(chances, key=lambda k: abs(chances[k] - 0.5))  # where a difference shows best
@@ -44,8 +45,8 @@ def check_sanity(row: Dataset, split: Split, advance: Advance) -> Iterator[Findi
     values = []
     for _ in range(DRAWS):
         random = rng.normal(size=(images, DIMS)).astype(np.float32)
-        unit = random / np.linalg.norm(random, axis=1, keepdims=True)
-        table, _ = score(row, part, unit, advance)
+        unit = on_grid(random / np.linalg.norm(random, axis=1, keepdims=True))
+        table = score(row, part, [unit], advance=advance).table
         values.append(table[name].dropna().to_numpy())
     yield _random(name, np.concatenate(values), expected)
 

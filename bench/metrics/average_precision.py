@@ -1,94 +1,90 @@
 """Average precisions, each under its own name: they differ in what is summed and divided by.
 
-All are expected values over random orders inside ties, and NaN for a query with no relevant image;
-the caller skips and counts those.
+All are (Q,) expected values over random orders inside ties, in closed form, and NaN for a query
+with no relevant image; the caller skips and counts those. Rankings are full: nothing is cut at 1,023
+or 2,047 images.
+
+In a group of s images from rank a on (0-based), n of them relevant and b relevant ones before it,
+one stands at offset o with probability n / s; then b + o (n - 1) / (s - 1) are expected above it.
 """
 
 from __future__ import annotations
 
-from math import comb
-
 import numpy as np
 
-from bench.metrics.ties import Group, Ranking
+from bench.metrics.rankings import Counts, Doubles, Rankings
 
 
-def average_precision_at_r(ranking: Ranking) -> float:
+def average_precision(found: Rankings) -> Doubles:
+    """AP as textbooks, TREC and scikit-learn have it: the mean precision at relevant images.
+
+    (1/R) sum over ranks i of precision(i) if the i-th image is relevant, R relevant images.
+    """
+    return found.mean_over_positives(_precisions(found, found.size))
+
+
+def average_precision_at_r(found: Rankings) -> Doubles:
     """MAP@R's term (Musgrave et al. 2020, arXiv 2003.08505, section 3.1).
 
-    (1/R) sum over ranks i <= R of precision(i) if the i-th image is relevant, R = number of
-    relevant images. Not average precision: images beyond rank R count nothing.
+    As AP, but only ranks i <= R count; still divided by R. Not average precision.
     """
-    r = ranking.n_positives
-    total = 0.0
-    for group in ranking.groups():
-        offsets = np.arange(min(group.size, r - group.start))
-        hits = group.expected_before(offsets) + 1
-        total += _chance(group) * float(np.sum(hits / (group.start + offsets + 1)))
-    return total / r if r else float("nan")
+    return found.mean_over_positives(_precisions(found, _within_r(found)))
 
 
-def average_precision_trapezoid(ranking: Ranking) -> float:
+def r_precision(found: Rankings) -> Doubles:
+    """Share of relevant images among the first R, R = number of relevant images."""
+    return found.mean_over_positives(found.positives / found.size * _within_r(found))
+
+
+def average_precision_trapezoid(found: Rankings) -> Doubles:
     """AP of revisited Oxford and Paris: trapezoids under the precision-recall curve.
 
     For the j-th relevant image (j = 0, 1, ...) at 0-based rank r, junk not counted:
-    AP += (p0 + p1) / (2 n), p0 = j/r (1 at rank 0), p1 = (j+1)/(r+1); n relevant images
+    AP += (p0 + p1) / (2 R), p0 = j/r (1 at rank 0), p1 = (j+1)/(r+1); R relevant images
     (revisitop, evaluate.py, compute_ap). The finite sum of textbooks and trec_eval takes p1 only.
     """
-    n = ranking.n_positives
-    total = 0.0
-    for group in ranking.groups():
-        offsets = np.arange(group.size)
-        ranks = group.start + offsets
-        before = group.expected_before(offsets)
-        left = np.where(ranks == 0, 1.0, before / np.maximum(ranks, 1))
-        right = (before + 1) / (ranks + 1)
-        total += _chance(group) * float(np.sum(left + right)) / 2
-    return total / n if n else float("nan")
+    return found.mean_over_positives((_precisions(found, found.size) + _left_heights(found)) / 2)
 
 
-def precision_at_k_revisited(ranking: Ranking, k: int) -> float:
-    """mP@k's term as revisitop defines it: precision at min(k, rank of the last relevant image).
-
-    So a query whose relevant images all come first has precision 1 even if they are fewer than k
-    (evaluate.py, compute_map): higher than the usual precision at k, never comparable with it.
-    """
-    groups = list(ranking.groups())
-    if not groups:
-        return float("nan")
-    last = groups[-1]
-    if last.start + last.positives >= k:
-        return _hits_within(groups, k) / k
-    return sum(
-        chance * _precision_where_last_is_at(groups, place, k)
-        for place, chance in _places_of_last(last)
-    )
+def _precisions(found: Rankings, places: Counts) -> Doubles:
+    """Expected sum of precisions at relevant images in the first places of each group: (N,)."""
+    start, before = found.start, found.positives_before
+    chance, share = _chance(found), _share(found)
+    single = (before + 1) / (start + 1)
+    harmonic = _harmonic(start, start + places)
+    tied = share * places + (before + 1 - share * (start + 1)) * harmonic
+    return chance * np.where(found.size == 1, np.minimum(places, 1) * single, tied)
 
 
-def _chance(group: Group) -> float:
-    """Return the probability that one place of a group shows a relevant image."""
-    return group.positives / group.size
+def _left_heights(found: Rankings) -> Doubles:
+    """Expected sum of the precisions just above relevant images, 1 at rank 0: (N,)."""
+    start, before, size = found.start, found.positives_before, found.size
+    chance, share = _chance(found), _share(found)
+    top = start == 0
+    single = np.where(top, 1.0, before / np.maximum(start, 1))
+    harmonic = _harmonic(np.maximum(start, 1) - 1, start + size - 1)
+    below_top = share * (size - top) + (before - share * start) * harmonic
+    return chance * np.where(size == 1, single, below_top + top)
 
 
-def _hits_within(groups: list[Group], k: int) -> float:
-    return sum(_chance(group) * min(group.size, max(0, k - group.start)) for group in groups)
+def _chance(found: Rankings) -> Doubles:
+    return found.positives / found.size
 
 
-def _places_of_last(group: Group) -> list[tuple[int, float]]:
-    """1-based places in a group of its last relevant image, with their probabilities."""
-    ways = comb(group.size, group.positives)
-    return [
-        (place, comb(place - 1, group.positives - 1) / ways)
-        for place in range(group.positives, group.size + 1)
-    ]
+def _share(found: Rankings) -> Doubles:
+    """Of the places above a relevant image in its group, the share that shows relevant ones."""
+    return (found.positives - 1) / np.maximum(found.size - 1, 1)
 
 
-def _precision_where_last_is_at(groups: list[Group], place: int, k: int) -> float:
-    last = groups[-1]
-    cut = min(k, last.start + place)
-    inside = cut - last.start  # places of the last group within the cut; positive, as k > start
-    if inside == place:
-        hits: float = last.positives
-    else:
-        hits = (last.positives - 1) * inside / (place - 1)
-    return (last.positives_before + hits) / cut
+def _within_r(found: Rankings) -> Counts:
+    """Places of each group among the first R ranks."""
+    r = found.n_positives[found.queries]
+    within: Counts = np.clip(r - found.start, 0, found.size)
+    return within
+
+
+def _harmonic(start: Counts, end: Counts) -> Doubles:
+    """Sum of 1/i over start < i <= end."""
+    upto = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, end.max(initial=0) + 1))])
+    sums: Doubles = upto[np.maximum(end, start)] - upto[start]
+    return sums

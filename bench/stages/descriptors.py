@@ -8,49 +8,63 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from bench.exact.grid import on_grid
 from bench.identity import Descriptors, Fit
 from bench.stages.context import Context
-from bench.stages.features import PooledVectors, Vectors, ensure_features
+from bench.stages.features import PooledVectors, Vectors, ensure_features, load_rows
 from registry.errors import WorkError
 
 DESCRIPTORS, MEAN, BASIS = "descriptors.npy", "mean.npy", "basis.npy"
+ROWS_AT_ONCE = 1 << 14
 Doubles = npt.NDArray[np.float64]
 
 
 def ensure_descriptors(
     descriptors: Descriptors, poolings: Sequence[str], context: Context
 ) -> Vectors:
-    """Project and normalise: (N, dims) float32."""
+    """Project, normalise and round to the grid: (N, dims) float32, read from the disk as needed."""
     if not context.artifacts.has(descriptors):
         pooled = ensure_features(descriptors.features, poolings, context)
-        projected = _projected(pooled, descriptors, poolings, context)
+        projection = _projection(descriptors, poolings, context)
 
         def write(folder: Path) -> None:
-            np.save(folder / DESCRIPTORS, unit(projected))
+            _write_rows(folder / DESCRIPTORS, pooled, projection)
 
         context.artifacts.publish(descriptors, write)
-    made: Vectors = np.load(context.artifacts.path(descriptors) / DESCRIPTORS)
-    return made
+    return load_rows(context.artifacts.path(descriptors) / DESCRIPTORS)
 
 
-def _projected(
-    pooled: PooledVectors,
-    descriptors: Descriptors,
-    poolings: Sequence[str],
-    context: Context,
-) -> Doubles:
-    vectors = pooled.vectors.astype(np.float64)
+Projection = tuple[Doubles, Doubles] | None
+"""(C,) mean and (C, dims) basis; None keeps the features as they are."""
+
+
+def _projection(descriptors: Descriptors, poolings: Sequence[str], context: Context) -> Projection:
     if descriptors.fit is None:
-        return vectors
+        return None
     mean, basis = ensure_fit(descriptors.fit, poolings, context)
     if basis.shape[1] < descriptors.dims:
         raise WorkError(
             f"PCA to {descriptors.dims} dims needs more independent training images than that; "
             f"those given span {basis.shape[1]}: ask for fewer dims, or fit on more images (train=)"
         )
-    projected: Doubles = (vectors - mean) @ basis[:, : descriptors.dims]
-    projected[pooled.bad] = 0.0
-    return projected
+    return mean, basis[:, : descriptors.dims]
+
+
+def _write_rows(path: Path, pooled: PooledVectors, projection: Projection) -> None:
+    """Write descriptors block by block: a million distractors need not fit into memory."""
+    n, width = pooled.vectors.shape
+    shape = (n, projection[1].shape[1] if projection else width)
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    with path.open("wb") as file:  # not a memory map: a full disk would end the process
+        np.lib.format.write_array_header_1_0(file, header)
+        for start in range(0, n, ROWS_AT_ONCE):
+            block = pooled.vectors[start : start + ROWS_AT_ONCE].astype(np.float64)
+            if projection:
+                block = (block - projection[0]) @ projection[1]
+            rows = unit(block)
+            bad = pooled.bad[(pooled.bad >= start) & (pooled.bad < start + len(rows))]
+            rows[bad - start] = 0.0
+            file.write(rows.astype("<f4").tobytes())
 
 
 def ensure_fit(fit: Fit, poolings: Sequence[str], context: Context) -> tuple[Doubles, Doubles]:
@@ -83,6 +97,6 @@ def principal_components(vectors: Vectors) -> tuple[Doubles, Doubles]:
 
 
 def unit(vectors: Doubles) -> Vectors:
-    """L2-normalise rows, in float64, and round to float32; zero rows stay zero."""
+    """L2-normalise rows in float64, round to the grid of exact scoring; zero rows stay zero."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / np.where(norms == 0, 1.0, norms)).astype(np.float32)
+    return on_grid(vectors / np.where(norms == 0, 1.0, norms))

@@ -52,7 +52,13 @@ def ensure_features(features: Features, poolings: Sequence[str], context: Contex
         _extract(extraction, missing, context)
     folder = context.artifacts.path(features)
     bad = sorted(int(position) for position in read_json(folder / BAD))
-    return PooledVectors(np.load(folder / VECTORS), np.array(bad, dtype=np.int64))
+    return PooledVectors(load_rows(folder / VECTORS), np.array(bad, dtype=np.int64))
+
+
+def load_rows(path: Path) -> Vectors:
+    """Map a file of vectors into memory; what is written to them stays there."""
+    rows: Vectors = np.load(path, mmap_mode="c")
+    return rows
 
 
 def bad_images(features: Features, context: Context) -> dict[int, str]:

@@ -1,0 +1,102 @@
+"""Rankings where people judged what is relevant to each query: revisited Oxford and Paris."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from bench.exact.grid import Floats, check_vectors
+from bench.exact.outcome import Entries, rankings_from
+from bench.exact.walk import Walk, count_all
+from bench.metrics.rankings import Rankings
+from registry.errors import WorkError
+
+Positions = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What counts for one query: places in the gallery."""
+
+    relevant: Positions
+    ignored: Positions
+    """Neither right nor wrong: taken out of the ranking. One that is relevant too is ignored."""
+
+
+def judged_rankings(
+    queries: Floats,
+    parts: Sequence[Floats],
+    setups: Sequence[Sequence[Judgement]],
+    walk: Walk,
+) -> list[Rankings]:
+    """Rank parts of a gallery for every query under several setups, in one pass: a result for each.
+
+    queries (Q, D); parts (G, D), places count on from one to the next; a setup holds a judgement
+    per query. Distractors are a part like any other: they are read once and never held.
+    """
+    check_vectors(queries, "queries")
+    for part in parts:
+        check_vectors(part, "gallery")
+    _check_setups(queries, parts, setups)
+    wanted = [[_only(judged.relevant, judged.ignored) for judged in setup] for setup in setups]
+    everything = [np.unique(np.concatenate(places)) for places in zip(*wanted, strict=True)]
+    known = _entries(queries, parts, everything, walk.device)
+    tally = count_all(known.thresholds(len(queries)), queries, parts, walk, deep=True)
+    return [
+        rankings_from(
+            tally,
+            _entries(queries, parts, relevant, walk.device),
+            _entries(queries, parts, [np.unique(one.ignored) for one in setup], walk.device),
+        )
+        for setup, relevant in zip(setups, wanted, strict=True)
+    ]
+
+
+def rows_at(parts: Sequence[Floats], places: Positions) -> Floats:
+    """Rows of a gallery in several parts: (n,) places -> (n, D)."""
+    starts = np.cumsum([0, *map(len, parts)])
+    found = np.empty((len(places), parts[0].shape[1]), dtype=np.float32)
+    for part, start, end in zip(parts, starts, starts[1:], strict=False):
+        inside = (places >= start) & (places < end)
+        found[inside] = part[places[inside] - start]
+    return found
+
+
+def _entries(
+    queries: Floats, parts: Sequence[Floats], places: Sequence[Positions], device: torch.device
+) -> Entries:
+    """Pairs of each query and some images, with exact similarities."""
+    found = [Entries.empty(device)]
+    for query, some in enumerate(places):
+        exact = rows_at(parts, some).astype(np.float64) @ queries[query].astype(np.float64)
+        number = torch.full((len(some),), query, dtype=torch.int64, device=device)
+        found.append(Entries(number, torch.from_numpy(exact).to(device)))
+    return Entries.joined(found)
+
+
+def _only(relevant: Positions, ignored: Positions) -> Positions:
+    only: Positions = np.setdiff1d(relevant, ignored)
+    return only
+
+
+def _check_setups(
+    queries: Floats, parts: Sequence[Floats], setups: Sequence[Sequence[Judgement]]
+) -> None:
+    total = sum(map(len, parts))
+    for part in parts:
+        if part.shape[1] != queries.shape[1]:
+            raise WorkError(
+                f"queries have {queries.shape[1]} dims, the gallery {part.shape[1]}: both must "
+                "come from one model and projection"
+            )
+    for setup in setups:
+        if len(setup) != len(queries):
+            raise WorkError(f"{len(queries)} queries, {len(setup)} of them judged: judge each")
+        for judged in setup:
+            places = np.concatenate([judged.relevant, judged.ignored])
+            if len(places) and not 0 <= places.min() <= places.max() < total:
+                raise WorkError(f"image {places.max()} is judged, in a gallery of {total}")

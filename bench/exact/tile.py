@@ -1,0 +1,158 @@
+"""One tile: images against queries, counted into the queries' tally.
+
+Most images are below everything that a query looks for. The few others are listed from the float32
+products; those too near to a threshold to be sure of are computed again in float64. Where they are
+not few (the network knows little, or the descriptors are nearly the same), the whole tile is
+computed in float64, and its rows are sorted.
+
+Legend: R queries, C images, D dims.
+"""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench.exact.blocks import pieces
+from bench.exact.grid import rounding_bound
+from bench.exact.thresholds import Tally
+
+MOST_LISTED = 1 / 6
+"""Share of a tile beyond which listing costs more than sorting."""
+MOST_UNSURE = 1 / 48
+PAIR_ELEMENTS = 1 << 21
+WORD = 8
+
+
+@dataclass(frozen=True)
+class Block:
+    """Consecutive rows of one side of the product."""
+
+    vectors: Tensor
+    """(n, D) float32."""
+    queries: Tensor
+    """(n,) the number of each row's query in the tally."""
+
+    def exact(self) -> Tensor:
+        """The vectors in float64."""
+        return self.vectors.double()
+
+
+class Tiles:
+    """Counts tile after tile into one tally, in the same memory: fresh memory costs page faults."""
+
+    def __init__(self, tally: Tally, dims: int, device: torch.device) -> None:
+        self.tally = tally
+        self.bound = rounding_bound(dims)
+        self._products = torch.empty(0, device=device)
+        self._flags = torch.zeros(0, dtype=torch.int64, device=device)
+
+    def count(self, rows: Block, columns: Tensor) -> None:
+        """Count the images of (C, D) columns for the rows' queries."""
+        self._count(rows, columns, self._product(rows.vectors, columns))
+
+    def count_both(self, rows: Block, columns: Block) -> None:
+        """Count each side's images for the other side's queries."""
+        products = self._product(rows.vectors, columns.vectors)
+        self._count(rows, columns.vectors, products)
+        self._count(columns, rows.vectors, products.T)
+
+    def _product(self, left: Tensor, right: Tensor) -> Tensor:
+        size = len(left) * len(right)
+        if size > len(self._products):
+            self._products = torch.empty(size, device=left.device)
+        out = self._products[:size].view(len(left), len(right))
+        return torch.mm(left, right.T, out=out)
+
+    def _count(self, rows: Block, columns: Tensor, products: Tensor) -> None:
+        if not self._settled_from_list(rows, columns, products):
+            count_sorted(self.tally, rows, columns.double())
+
+    def _settled_from_list(self, rows: Block, columns: Tensor, products: Tensor) -> bool:
+        """Count from a list of the images near or above any threshold; False if they are many."""
+        thresholds = self.tally.thresholds
+        lowest = float(thresholds.lowest[rows.queries].min())
+        listed = self._listed(products, lowest - self.bound)
+        if listed is None:
+            return False
+        row, column, value = listed
+        queries = rows.queries[row]
+        passed = thresholds.below(queries, value - self.bound)
+        _, following = thresholds.next_at(queries, passed)
+        unsure = (following <= value + self.bound).nonzero().squeeze(1)
+        if len(unsure) > MOST_UNSURE * products.numel():
+            return False
+        self.tally.add_passed(queries, passed)
+        self.tally.add_passed(queries[unsure], passed[unsure], weight=-1)
+        exact = _pair_products(rows.vectors, columns, row[unsure], column[unsure])
+        self.tally.add(queries[unsure], exact)
+        return True
+
+    def _listed(self, products: Tensor, lowest: float) -> tuple[Tensor, Tensor, Tensor] | None:
+        """Rows, columns and float64 values of the products that reach a value, unless they are many.
+
+        Flags are looked through eight at a time: nearly all words are empty.
+        """
+        if not products.is_contiguous():  # the other side of a tile: read as it lies
+            found = self._listed(products.T, lowest)
+            return found and (found[1], found[0], found[2])
+        total = products.numel()
+        if -(-total // WORD) != len(self._flags):
+            self._flags = torch.zeros(-(-total // WORD), dtype=torch.int64, device=products.device)
+        self._flags[-1:] = 0  # the last word may be half used
+        flags = self._flags.view(torch.bool)
+        at_least = _float32_below(lowest) if lowest < math.inf else math.nan  # nan: none compares
+        torch.ge(products, at_least, out=flags[:total].view(products.shape))
+        marked = self._flags.nonzero()
+        if len(marked) > MOST_LISTED * total:
+            return None
+        places = (marked * WORD + torch.arange(WORD, device=products.device)).flatten()
+        places = places[flags[places]]
+        if len(places) > MOST_LISTED * total:
+            return None
+        row = torch.div(places, products.shape[1], rounding_mode="floor")
+        column = places - row * products.shape[1]
+        return row, column, products.flatten()[places].double()
+
+
+def count_sorted(tally: Tally, rows: Block, columns: Tensor) -> None:
+    """Count every image from sorted exact products: columns are (C, D) float64."""
+    sorted_rows = _sorted(rows.exact() @ columns.T)
+    at, values = tally.thresholds.table(rows.queries)
+    below = torch.searchsorted(sorted_rows, values, side="left")
+    not_above = torch.searchsorted(sorted_rows, values, side="right")
+    real = torch.isfinite(values)
+    above = len(columns) - not_above
+    tally.add_counts(at[real], above[real], (not_above - below)[real])
+
+
+def _float32_below(value: float) -> float:
+    """The largest float32 that is not above a value: comparing rounds a number to float32."""
+    rounded = np.float32(value)
+    return float(np.nextafter(rounded, np.float32(-np.inf)) if rounded > value else rounded)
+
+
+def _pair_products(left: Tensor, right: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    """Exact inner products of pairs of rows, in float64: (E,), (E,) -> (E,)."""
+    step = max(1, PAIR_ELEMENTS // left.shape[1])
+    parts = [
+        (left[r].double() * right[c].double()).sum(dim=1)
+        for r, c in zip(pieces(row, step), pieces(column, step), strict=True)
+    ]
+    return torch.cat(parts) if parts else left.new_zeros(0, dtype=torch.float64)
+
+
+def _sorted(values: Tensor) -> Tensor:
+    """Sort each row, in place where that is possible: numpy's sort is several times torch's."""
+    if values.device.type != "cpu":
+        return values.sort(dim=1).values
+    threads = torch.get_num_threads()
+    pieces = np.array_split(values.numpy(), threads)
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(lambda piece: piece.sort(axis=1), pieces))
+    return values

@@ -94,7 +94,7 @@ class Tiles:
         return True
 
     def _listed(self, products: Tensor, lowest: float) -> tuple[Tensor, Tensor, Tensor] | None:
-        """Rows, columns and float64 values of the products that reach a value, unless they are many.
+        """Rows, columns, float64 values of the products that reach a value; None if they are many.
 
         Flags are looked through eight at a time: nearly all words are empty.
         """

@@ -1,8 +1,8 @@
 """Average precisions, each under its own name: they differ in what is summed and divided by.
 
 All are (Q,) expected values over random orders inside ties, in closed form, and NaN for a query
-with no relevant image; the caller skips and counts those. Rankings are full: nothing is cut at 1,023
-or 2,047 images.
+with no relevant image; the caller skips and counts those. Rankings are full: nothing is cut at
+1,023 or 2,047 images.
 
 In a group of s images from rank a on (0-based), n of them relevant and b relevant ones before it,
 one stands at offset o with probability n / s; then b + o (n - 1) / (s - 1) are expected above it.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.execution.artifacts import Artifacts
-from bench.identity import Extraction, Model
+from bench.identity import Extraction, Model, Scores
 from bench.plan import Plan
-from registry.datasets import source_row
+from registry.datasets import dataset_row, source_row
 from registry.recipes import RECIPES
 from registry.timm_models import backbone_row
 
@@ -16,6 +16,8 @@ GMACS_PER_SECOND = 60.0
 TRAINING_PASSES = 3
 """Forward, and backward at twice its cost."""
 SECONDS_PER_CELL = 0.3
+SCORING_PASSES = 2
+"""Products of queries and gallery that a scoring and its neighbour lists take, about."""
 FLOAT32_BYTES = 4
 
 
@@ -36,8 +38,10 @@ def seconds_left(plan: Plan, runs: Path) -> float:
     for extraction, poolings in wanted.items():
         if not artifacts.has_features(extraction, poolings):
             gmacs += _images(extraction) * image_gmacs(extraction.model)
-    cells = len(plan.cells) - len(plan.done(runs))
-    return gmacs / GMACS_PER_SECOND + SECONDS_PER_CELL * cells
+    done = {cell.key for cell in plan.done(runs)}
+    left = [cell for cell in plan.cells if cell.key not in done]
+    gmacs += sum(_scoring(scores) for scores in {cell.scores for cell in left})
+    return gmacs / GMACS_PER_SECOND + SECONDS_PER_CELL * len(left)
 
 
 def bytes_left(plan: Plan, runs: Path) -> float:
@@ -70,6 +74,15 @@ def _training(model: Model) -> float:
     assert model.training is not None
     recipe = RECIPES[model.training.recipe]
     return recipe.steps * recipe.batch_images * TRAINING_PASSES * image_gmacs(model)
+
+
+def _scoring(scores: Scores) -> float:
+    row = dataset_row(scores.dataset)
+    gallery = row.counts.gallery
+    if scores.distractors:
+        gallery += source_row(scores.distractors.features.extraction.dataset).evaluated_images
+    products = row.counts.queries * gallery * scores.descriptors.dims
+    return SCORING_PASSES * products / 1e9
 
 
 def _images(extraction: Extraction) -> int:

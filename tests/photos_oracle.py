@@ -38,7 +38,7 @@ def evaluate(folder, weights, model):
     axes = np.linalg.svd(centred, full_matrices=False)[2][:64]
     out = {"paths": [p.relative_to(folder).as_posix() for p in paths], "top1": {}, "r1": {}}
     for kind, vectors in {"native": unit(raw), "pca64": unit(centred @ axes.T)}.items():
-        top1, hits, maps = [], [], []
+        top1, hits, maps, whole, at_r, firsts = [], [], [], [], [], []
         for i, sims in enumerate(vectors @ vectors.T):
             order = np.argsort(-sims, kind="stable")
             order = order[order != i]
@@ -49,9 +49,14 @@ def evaluate(folder, weights, model):
                 continue
             hits.append(same)
             maps.append(sum(same[:k].mean() for k in range(1, r + 1) if same[k - 1]) / r)
+            places = np.flatnonzero(same) + 1
+            whole.append(np.mean(np.arange(1, r + 1) / places))
+            at_r.append(np.mean(places <= r))
+            firsts.append(1 / places[0])
         ks = (1, 2, 4, 8, 10, 100)
         out[kind] = {f"r@{k}": float(np.mean([h[:k].any() for h in hits])) for k in ks}
-        out[kind]["map@r"] = float(np.mean(maps))
+        means = {"map@r": maps, "map": whole, "r-precision": at_r, "mrr": firsts}
+        out[kind] |= {name: float(np.mean(values)) for name, values in means.items()}
         out["queries"], out["top1"][kind] = len(hits), top1
         out["r1"][kind] = [int(h[0]) for h in hits]
     return out

@@ -29,7 +29,6 @@ from bench.stages.scores import ensure_scores, read_metrics
 from bench.stages.weights import load_embedder
 from registry.datasets import dataset_row, source_row
 from registry.datasets.folder import folder_dataset
-from registry.datasets.revisited import read as read_revisited
 from registry.errors import WorkError
 from tests import oracles
 from tests.conftest import write_photos
@@ -78,7 +77,7 @@ def test_bad_images_fail_the_extraction_or_are_counted(photos, context):
     folder = ensure_scores(
         Scores(Descriptors(features, None, 96), None, f"folder:{photos}"), [], context
     )
-    _, counts = read_metrics(folder)
+    counts = read_metrics(folder).counts
     assert (counts["bad_images"], counts["gallery"], counts["queries"]) == (1, 20, 19)
 
 
@@ -134,7 +133,8 @@ def test_recall_equals_argsort_on_random_descriptors(photos):
     row = folder_dataset(f"folder:{photos}")
     split = row.read(photos)
     vectors = unit(np.random.default_rng(0).normal(size=(21, 8)))
-    table, counts = score(row, split, vectors, lambda n: None)
+    scored = score(row, split, [vectors])
+    table, counts = scored.table, scored.counts
     assert counts == {"queries": 20, "lone_images": 1, "tied_queries": 0}
     labels = split.evaluated.labels
     for _, line in table.iterrows():
@@ -151,53 +151,13 @@ def test_no_query_at_all_is_an_error(tmp_path):
     root = write_photos(tmp_path / "singles", classes=3, images=1)
     row = folder_dataset(f"folder:{root}")
     with pytest.raises(WorkError, match="no class has two images"):
-        score(row, row.read(root), np.eye(4, dtype=np.float32), lambda n: None)
-
-
-@pytest.mark.parametrize("name", ["roxford5k", "rparis6k"])
-def test_revisited_equals_its_reference_on_the_true_ground_truth(shared, name):
-    """revisitop's evaluate.py, re-derived: full argsort, junk removed, empty queries skipped."""
-    split = read_revisited(shared / "revisited" / name, name=name)
-    rng = np.random.default_rng(0)
-    vectors = unit(rng.normal(size=(len(split.evaluated), 16)))
-    for query, truth in split.graded.items():  # make the relevant ones likely, not certain
-        near = vectors[query] + rng.normal(scale=0.3, size=(len(truth.easy), 16))
-        vectors[truth.easy] = unit(near.astype(np.float64))
-    row = dataset_row("twin-roxford")
-    table, counts = score(row, split, vectors, lambda n: None)
-    assert counts["queries_easy"] == (68 if name == "roxford5k" else 70)
-    expected = revisitop(split, vectors)
-    for column, value in expected.items():
-        # not exact: rounding to float32 ties a few pairs that float64 tells apart
-        assert table[column].mean() == pytest.approx(value, abs=1e-7), column
-
-
-def revisitop(split, vectors):
-    """Mean of each metric over the queries with something to find."""
-    sums = {}
-    exact = vectors.astype(np.float64)
-    for query in split.queries:
-        truth = split.graded[int(query)]
-        order = split.gallery[np.argsort(-(exact[split.gallery] @ exact[query]), kind="stable")]
-        setups = {
-            "easy": (truth.easy, np.concatenate([truth.junk, truth.hard])),
-            "medium": (np.concatenate([truth.easy, truth.hard]), truth.junk),
-            "hard": (truth.hard, np.concatenate([truth.junk, truth.easy])),
-        }
-        for setup, (wanted, ignored) in setups.items():
-            if len(wanted):
-                relevance = np.isin(order[~np.isin(order, ignored)], wanted).tolist()
-                sums.setdefault(f"map_{setup}", []).append(oracles.revisited_ap(relevance))
-                for k in (1, 5, 10):
-                    found = oracles.revisited_precision(relevance, k)
-                    sums.setdefault(f"mp@{k}_{setup}", []).append(found)
-    return {name: float(np.mean(values)) for name, values in sums.items()}
+        score(row, row.read(root), [np.eye(4, dtype=np.float32)])
 
 
 def test_neighbours_leave_out_what_is_excluded():
     vectors = unit(np.random.default_rng(0).normal(size=(30, 6)))
     hidden = [np.array([i, (i + 1) % 30]) for i in range(30)]
-    found, values = nearest(vectors, vectors, hidden, 5)
+    found, values = nearest(vectors, [vectors], hidden, 5)
     for query, (row, similarity) in enumerate(zip(found, values, strict=True)):
         scores = vectors @ vectors[query]
         scores[hidden[query]] = -2
@@ -207,14 +167,14 @@ def test_neighbours_leave_out_what_is_excluded():
 
 def test_neighbours_of_a_small_gallery_are_padded():
     vectors = np.eye(3, dtype=np.float32)
-    found, values = nearest(vectors, vectors, [np.array([i]) for i in range(3)], 5)
+    found, values = nearest(vectors, [vectors], [np.array([i]) for i in range(3)], 5)
     assert (found[:, 2:] == -1).all()
     assert np.isnan(values[:, 2:]).all()
 
 
 def test_per_query_outcomes_average_to_the_metrics(smoke):
     for folder in (smoke / "artifacts" / "scores").iterdir():
-        metrics, _ = read_metrics(folder)
+        metrics = read_metrics(folder).metrics
         table = pd.read_parquet(folder / "per_query.parquet")
         for name, value in metrics.items():
             assert table[name].mean() == pytest.approx(value)
@@ -233,7 +193,7 @@ def test_twins_are_learnable_but_not_trivial(name, data, smoke):
     pixels = np.concatenate([b.pixels for b in batches(source, size=64, skip_bad=False)]).reshape(
         len(split.evaluated), -1
     )
-    table, _ = score(row, split, unit(pixels - pixels.mean(axis=0)), lambda n: None)
+    table = score(row, split, [unit(pixels - pixels.mean(axis=0))]).table
     frame = results.load(smoke)
     mine = frame[(frame["dataset"] == name) & (frame["backbone"] == "tiny_conv")]
     assert 0.02 < table["r@1"].mean() < 0.6 * mine["r@1"].max()

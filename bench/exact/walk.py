@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from bench.exact.blocks import Blocks, choose_blocks, pieces
+from bench.exact.blocks import Blocks, choose_blocks, free_bytes, pieces
 from bench.exact.grid import Floats
 from bench.exact.thresholds import Tally, Thresholds
 from bench.exact.tile import Block, Tiles, count_sorted
@@ -49,7 +49,8 @@ def count_all(
     order = _worth_asking(thresholds)
     sizes = walk.sizes(len(order), queries.shape[1])
     steps = Ticker(walk.advance, len(queries), sum(map(len, parts)) * max(1, len(order)))
-    rows = [_block(queries, some, walk.device) for some in pieces(order, sizes.rows)]
+    asked = _held(queries, walk.device)
+    rows = [_block(asked, some, walk.device) for some in pieces(order, sizes.rows)]
     tiles = Tiles(tally, queries.shape[1], walk.device)
     with full_precision():
         for columns in _columns(parts, sizes.columns, walk.device):
@@ -74,17 +75,18 @@ def count_each_other(thresholds: Thresholds, images: Floats, walk: Walk) -> Tall
     order = thresholds.lowest.argsort(stable=True)
     side = walk.sizes(len(images), images.shape[1]).rows
     blocks = pieces(order, side)
+    held = _held(images, walk.device)
     tiles = Tiles(tally, images.shape[1], walk.device)
     steps = Ticker(walk.advance, len(images), len(images) * (len(images) + 1) // 2)
     with full_precision():
         for first, piece in enumerate(blocks):
-            row = _block(images, piece, walk.device)
+            row = _block(held, piece, walk.device)
             if not thresholds.counts[piece].any():
                 break  # nor do those after it look for anything
             tiles.count(row, row.vectors)
             steps.tick(len(piece) * (len(piece) + 1) // 2)
             for other in blocks[first + 1 :]:
-                column = _block(images, other, walk.device)
+                column = _block(held, other, walk.device)
                 tiles.count_both(row, column)
                 steps.tick(len(piece) * len(other))
     steps.finish()
@@ -97,9 +99,16 @@ def _worth_asking(thresholds: Thresholds) -> Tensor:
     return order[thresholds.counts[order] > 0]
 
 
-def _block(vectors: Floats, chosen: Tensor, device: torch.device) -> Block:
-    rows = vectors[chosen.cpu().numpy()]
-    return Block(torch.from_numpy(rows).to(device), chosen)
+def _block(vectors: Tensor, chosen: Tensor, device: torch.device) -> Block:
+    rows = vectors.index_select(0, chosen.to(vectors.device))
+    return Block(rows.to(device), chosen)
+
+
+def _held(vectors: Floats, device: torch.device) -> Tensor:
+    """All rows on the device if they take less than half of its free memory, else where they are."""
+    rows = tensor(vectors)
+    fits = device.type != "cpu" and 2 * rows.nbytes < free_bytes(device)
+    return rows.to(device) if fits else rows
 
 
 def _columns(parts: Sequence[Floats], size: int, device: torch.device) -> Iterator[Tensor]:

@@ -194,7 +194,9 @@ def _drawn(
     spread = _spread()
     centres = rng.standard_normal((labels.max() + 1, DIRECTIONS), dtype=np.float32) * spread
     noise = rng.standard_normal((len(labels), DIRECTIONS), dtype=np.float32) * spread
-    noise *= noise_scale * np.exp(NOISE_SPREAD * rng.standard_normal((len(labels), 1), dtype=np.float32))
+    noise *= noise_scale * np.exp(
+        NOISE_SPREAD * rng.standard_normal((len(labels), 1), dtype=np.float32)
+    )
     return _unit((centres[labels] + noise) @ _directions(dims))
 
 

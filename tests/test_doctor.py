@@ -18,6 +18,7 @@ from bench.doctor.sanity import (
     chance_of_recall,
     check_sanity,
 )
+from bench.scoring import Scored
 from registry.datasets import dataset_row
 from registry.datasets.layouts import LAYOUTS
 from registry.datasets.synthetic import draw_here
@@ -330,7 +331,7 @@ def test_an_evaluation_that_knows_the_answer_is_caught(data, monkeypatch, name):
     """As if rank 0 were dropped, or ties went to the relevant: every query scores."""
     row = dataset_row(name)
     split = row.read(row.prepare(data))
-    monkeypatch.setattr(sanity, "score", lambda *arguments: (perfect(row, split), {}))
+    monkeypatch.setattr(sanity, "score", lambda *_, **__: Scored(perfect(row, split), {}, {}))
     verdicts = {f.check: f.verdict for f in check_sanity(row, split, lambda n: None)}
     assert set(verdicts.values()) == {"problem"}
 

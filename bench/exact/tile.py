@@ -54,13 +54,20 @@ class Tiles:
 
     def count(self, rows: Block, columns: Tensor) -> None:
         """Count the images of (C, D) columns for the rows' queries."""
-        self._count(rows, columns, self._product(rows.vectors, columns))
+        products = self._product(rows.vectors, columns)
+        self._count(rows, columns, self._listed(products, self._lowest(rows)))
 
     def count_both(self, rows: Block, columns: Block) -> None:
         """Count each side's images for the other side's queries."""
         products = self._product(rows.vectors, columns.vectors)
-        self._count(rows, columns.vectors, products)
-        self._count(columns, rows.vectors, products.T)
+        lowest = self._lowest(rows), self._lowest(columns)
+        listed = self._listed(products, min(lowest))
+        if listed is None:  # one side may still have few
+            mine, theirs = (self._listed(products, reach) for reach in lowest)
+        else:
+            mine, theirs = (listed.reaching(reach) for reach in lowest)
+        self._count(rows, columns.vectors, mine)
+        self._count(columns, rows.vectors, theirs and theirs.turned())
 
     def _product(self, left: Tensor, right: Tensor) -> Tensor:
         size = len(left) * len(right)
@@ -69,55 +76,70 @@ class Tiles:
         out = self._products[:size].view(len(left), len(right))
         return torch.mm(left, right.T, out=out)
 
-    def _count(self, rows: Block, columns: Tensor, products: Tensor) -> None:
-        if not self._settled_from_list(rows, columns, products):
+    def _lowest(self, rows: Block) -> float:
+        """The lowest float32 product that may reach a threshold of these queries."""
+        return float(self.tally.thresholds.lowest[rows.queries].min()) - self.bound
+
+    def _count(self, rows: Block, columns: Tensor, listed: Listed | None) -> None:
+        if listed is None or not self._settled(rows, columns, listed):
             count_sorted(self.tally, rows, columns.double())
 
-    def _settled_from_list(self, rows: Block, columns: Tensor, products: Tensor) -> bool:
-        """Count from a list of the images near or above any threshold; False if they are many."""
+    def _settled(self, rows: Block, columns: Tensor, listed: Listed) -> bool:
+        """Count listed products; False if too many of them are too near to a threshold."""
         thresholds = self.tally.thresholds
-        lowest = float(thresholds.lowest[rows.queries].min())
-        listed = self._listed(products, lowest - self.bound)
-        if listed is None:
-            return False
-        row, column, value = listed
-        queries = rows.queries[row]
-        passed = thresholds.below(queries, value - self.bound)
+        queries = rows.queries[listed.row]
+        passed = thresholds.below(queries, listed.value - self.bound)
         _, following = thresholds.next_at(queries, passed)
-        unsure = (following <= value + self.bound).nonzero().squeeze(1)
-        if len(unsure) > MOST_UNSURE * products.numel():
+        unsure = (following <= listed.value + self.bound).nonzero().squeeze(1)
+        if len(unsure) > MOST_UNSURE * len(rows.vectors) * len(columns):
             return False
         self.tally.add_passed(queries, passed)
         self.tally.add_passed(queries[unsure], passed[unsure], weight=-1)
-        exact = _pair_products(rows.vectors, columns, row[unsure], column[unsure])
-        self.tally.add(queries[unsure], exact)
+        pairs = listed.row[unsure], listed.column[unsure]
+        self.tally.add(queries[unsure], _pair_products(rows.vectors, columns, *pairs))
         return True
 
-    def _listed(self, products: Tensor, lowest: float) -> tuple[Tensor, Tensor, Tensor] | None:
-        """Rows, columns, float64 values of the products that reach a value; None if they are many.
+    def _listed(self, products: Tensor, lowest: float) -> Listed | None:
+        """List the products that reach a value; None if they are many.
 
         Flags are looked through eight at a time: nearly all words are empty.
         """
-        if not products.is_contiguous():  # the other side of a tile: read as it lies
-            found = self._listed(products.T, lowest)
-            return found and (found[1], found[0], found[2])
         total = products.numel()
         if -(-total // WORD) != len(self._flags):
             self._flags = torch.zeros(-(-total // WORD), dtype=torch.int64, device=products.device)
         self._flags[-1:] = 0  # the last word may be half used
-        flags = self._flags.view(torch.bool)
         at_least = _float32_below(lowest) if lowest < math.inf else math.nan  # nan: none compares
-        torch.ge(products, at_least, out=flags[:total].view(products.shape))
-        marked = self._flags.nonzero()
+        flags = self._flags.view(torch.bool)[:total].view(products.shape)
+        torch.ge(products, at_least, out=flags)
+        marked = self._flags.nonzero().squeeze(1)
         if len(marked) > MOST_LISTED * total:
             return None
-        places = (marked * WORD + torch.arange(WORD, device=products.device)).flatten()
-        places = places[flags[places]]
-        if len(places) > MOST_LISTED * total:
+        word, bit = self._flags[marked].view(torch.bool).view(-1, WORD).nonzero(as_tuple=True)
+        if len(word) > MOST_LISTED * total:
             return None
+        places = marked[word] * WORD + bit
         row = torch.div(places, products.shape[1], rounding_mode="floor")
         column = places - row * products.shape[1]
-        return row, column, products.flatten()[places].double()
+        return Listed(row, column, products.flatten()[places].double())
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Some products of a tile: (E,) each."""
+
+    row: Tensor
+    column: Tensor
+    value: Tensor
+    """float64, of the float32 product."""
+
+    def reaching(self, lowest: float) -> Listed:
+        """Those that are not below a value."""
+        kept = self.value >= lowest
+        return Listed(self.row[kept], self.column[kept], self.value[kept])
+
+    def turned(self) -> Listed:
+        """The same, seen from the other side."""
+        return Listed(self.column, self.row, self.value)
 
 
 def count_sorted(tally: Tally, rows: Block, columns: Tensor) -> None:

@@ -17,8 +17,6 @@ from registry.errors import WorkError
 
 MOST_PAIRS = 8_000_000
 """Queries times images of their classes that are held at once."""
-DEEP = 1 / 16
-"""Share of the gallery that is relevant to the mean query, from which rankings are deep."""
 
 
 def first_hits(queries: Side, gallery: Side, walk: Walk) -> FirstHits:
@@ -44,7 +42,7 @@ def first_hits(queries: Side, gallery: Side, walk: Walk) -> FirstHits:
     asking = best > -math.inf
     starts = torch.zeros(n + 1, dtype=torch.int64, device=walk.device)
     starts[1:] = asking.cumsum(0)
-    tally = _counted(Thresholds(best[asking], starts), queries, gallery, walk, deep=False)
+    tally = _counted(Thresholds(best[asking], starts), queries, gallery, walk)
     above, tied = torch.zeros_like(relevant), torch.zeros_like(relevant)
     above[asking] = tally.above - others_above[asking]
     tied[asking] = tally.tied - others[asking]
@@ -67,17 +65,14 @@ def _rankings_of(chosen: Positions, queries: Side, gallery: Side, walk: Walk) ->
         mates(asked, gallery, np.arange(len(chosen)), walk.device), walk.device
     )
     thresholds = relevant.thresholds(len(chosen))
-    shallow = len(thresholds.values) < DEEP * len(chosen) * len(gallery.labels)
-    tally = _counted(thresholds, asked, gallery, walk, deep=not shallow)
+    tally = _counted(thresholds, asked, gallery, walk)
     return rankings_from(tally, relevant, ignored)
 
 
-def _counted(
-    thresholds: Thresholds, queries: Side, gallery: Side, walk: Walk, *, deep: bool
-) -> Tally:
-    if queries is gallery and not deep:
+def _counted(thresholds: Thresholds, queries: Side, gallery: Side, walk: Walk) -> Tally:
+    if queries is gallery:
         return count_each_other(thresholds, queries.vectors, walk)
-    return count_all(thresholds, queries.vectors, [gallery.vectors], walk, deep=deep)
+    return count_all(thresholds, queries.vectors, [gallery.vectors], walk)
 
 
 def _entries(found: Iterator[Mates], device: torch.device) -> tuple[Entries, Entries]:

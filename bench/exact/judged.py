@@ -45,7 +45,7 @@ def judged_rankings(
     wanted = [[_only(judged.relevant, judged.ignored) for judged in setup] for setup in setups]
     everything = [np.unique(np.concatenate(places)) for places in zip(*wanted, strict=True)]
     known = _entries(queries, parts, everything, walk.device)
-    tally = count_all(known.thresholds(len(queries)), queries, parts, walk, deep=True)
+    tally = count_all(known.thresholds(len(queries)), queries, parts, walk)
     return [
         rankings_from(
             tally,

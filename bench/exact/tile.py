@@ -2,10 +2,10 @@
 
 Most images are below everything that a query looks for. The few others are listed from the float32
 products; those too near to a threshold to be sure of are computed again in float64. Where they are
-not few (the network knows little, or the descriptors are nearly the same), the whole tile is
-computed in float64, and its rows are sorted.
+not few (the query looks for something far down its ranking, or descriptors are nearly the same),
+the query's products are computed in float64, and sorted.
 
-Legend: R queries, C images, D dims.
+Legend: R queries, C images, D dims, E listed products.
 """
 
 from __future__ import annotations
@@ -23,8 +23,12 @@ from bench.exact.grid import rounding_bound
 from bench.exact.thresholds import Tally
 
 MOST_LISTED = 1 / 6
-"""Share of a tile beyond which listing costs more than sorting."""
+"""Share of a query's images beyond which counting them from a list costs more than sorting."""
+MOST_MARKED = 0.95
+"""Share of words with a listed product beyond which a list is not even made."""
 MOST_UNSURE = 1 / 48
+SORTED_AT_ONCE = 1 << 12
+"""Images that are sorted together: more than fit into a cache take longer each."""
 PAIR_ELEMENTS = 1 << 21
 WORD = 8
 
@@ -38,9 +42,9 @@ class Block:
     queries: Tensor
     """(n,) the number of each row's query in the tally."""
 
-    def exact(self) -> Tensor:
-        """The vectors in float64."""
-        return self.vectors.double()
+    def where(self, kept: Tensor) -> Block:
+        """Some of the rows."""
+        return Block(self.vectors[kept], self.queries[kept])
 
 
 class Tiles:
@@ -55,18 +59,19 @@ class Tiles:
     def count(self, rows: Block, columns: Tensor) -> None:
         """Count the images of (C, D) columns for the rows' queries."""
         products = self._product(rows.vectors, columns)
-        self._count(rows, columns, self._listed(products, self._lowest(rows)))
+        self._count(rows, columns, self._listed(products, self._lowest(rows)[:, None]))
 
     def count_both(self, rows: Block, columns: Block) -> None:
-        """Count each side's images for the other side's queries."""
+        """Count each side's images for the other side's queries.
+
+        No threshold of the columns may be below the lowest of the rows: one list serves both.
+        """
         products = self._product(rows.vectors, columns.vectors)
-        lowest = self._lowest(rows), self._lowest(columns)
-        listed = self._listed(products, min(lowest))
-        if listed is None:  # one side may still have few
-            mine, theirs = (self._listed(products, reach) for reach in lowest)
-        else:
-            mine, theirs = (listed.reaching(reach) for reach in lowest)
+        reach = self._lowest(columns)
+        mine = self._listed(products, self._lowest(rows)[:, None])
+        theirs = mine.where(mine.value >= reach[mine.column]) if mine else None
         self._count(rows, columns.vectors, mine)
+        theirs = theirs or self._listed(products, reach)
         self._count(columns, rows.vectors, theirs and theirs.turned())
 
     def _product(self, left: Tensor, right: Tensor) -> Tensor:
@@ -76,13 +81,22 @@ class Tiles:
         out = self._products[:size].view(len(left), len(right))
         return torch.mm(left, right.T, out=out)
 
-    def _lowest(self, rows: Block) -> float:
-        """The lowest float32 product that may reach a threshold of these queries."""
-        return float(self.tally.thresholds.lowest[rows.queries].min()) - self.bound
+    def _lowest(self, rows: Block) -> Tensor:
+        """(R,) the lowest float32 product that may reach a threshold of each query."""
+        lowest = (self.tally.thresholds.lowest[rows.queries] - self.bound).float()
+        return torch.nextafter(lowest, torch.full_like(lowest, -math.inf))
 
     def _count(self, rows: Block, columns: Tensor, listed: Listed | None) -> None:
-        if listed is None or not self._settled(rows, columns, listed):
-            count_sorted(self.tally, rows, columns.double())
+        if listed is None:
+            return count_sorted(self.tally, rows, columns)
+        counts = torch.bincount(listed.row, minlength=len(rows.queries))
+        deep = counts > MOST_LISTED * len(columns)
+        if deep.any():
+            count_sorted(self.tally, rows.where(deep), columns)
+            listed = listed.where(~deep[listed.row])
+        if not self._settled(rows, columns, listed):
+            count_sorted(self.tally, rows.where(~deep), columns)
+        return None
 
     def _settled(self, rows: Block, columns: Tensor, listed: Listed) -> bool:
         """Count listed products; False if too many of them are too near to a threshold."""
@@ -99,8 +113,8 @@ class Tiles:
         self.tally.add(queries[unsure], _pair_products(rows.vectors, columns, *pairs))
         return True
 
-    def _listed(self, products: Tensor, lowest: float) -> Listed | None:
-        """List the products that reach a value; None if they are many.
+    def _listed(self, products: Tensor, lowest: Tensor) -> Listed | None:
+        """List the products that reach a value, given for each row or column; None if most do.
 
         Flags are looked through eight at a time: nearly all words are empty.
         """
@@ -108,15 +122,12 @@ class Tiles:
         if -(-total // WORD) != len(self._flags):
             self._flags = torch.zeros(-(-total // WORD), dtype=torch.int64, device=products.device)
         self._flags[-1:] = 0  # the last word may be half used
-        at_least = _float32_below(lowest) if lowest < math.inf else math.nan  # nan: none compares
         flags = self._flags.view(torch.bool)[:total].view(products.shape)
-        torch.ge(products, at_least, out=flags)
+        torch.ge(products, lowest, out=flags)
         marked = self._flags.nonzero().squeeze(1)
-        if len(marked) > MOST_LISTED * total:
+        if len(marked) > MOST_MARKED * len(self._flags):
             return None
         word, bit = self._flags[marked].view(torch.bool).view(-1, WORD).nonzero(as_tuple=True)
-        if len(word) > MOST_LISTED * total:
-            return None
         places = marked[word] * WORD + bit
         row = torch.div(places, products.shape[1], rounding_mode="floor")
         column = places - row * products.shape[1]
@@ -132,9 +143,8 @@ class Listed:
     value: Tensor
     """float64, of the float32 product."""
 
-    def reaching(self, lowest: float) -> Listed:
-        """Those that are not below a value."""
-        kept = self.value >= lowest
+    def where(self, kept: Tensor) -> Listed:
+        """Some of them."""
         return Listed(self.row[kept], self.column[kept], self.value[kept])
 
     def turned(self) -> Listed:
@@ -143,20 +153,15 @@ class Listed:
 
 
 def count_sorted(tally: Tally, rows: Block, columns: Tensor) -> None:
-    """Count every image from sorted exact products: columns are (C, D) float64."""
-    sorted_rows = _sorted(rows.exact() @ columns.T)
+    """Count all (C, D) images from sorted exact products."""
     at, values = tally.thresholds.table(rows.queries)
-    below = torch.searchsorted(sorted_rows, values, side="left")
-    not_above = torch.searchsorted(sorted_rows, values, side="right")
     real = torch.isfinite(values)
-    above = len(columns) - not_above
-    tally.add_counts(at[real], above[real], (not_above - below)[real])
-
-
-def _float32_below(value: float) -> float:
-    """The largest float32 that is not above a value: comparing rounds a number to float32."""
-    rounded = np.float32(value)
-    return float(np.nextafter(rounded, np.float32(-np.inf)) if rounded > value else rounded)
+    exact = rows.vectors.double()
+    for some in pieces(columns, SORTED_AT_ONCE):
+        found = _sorted(exact @ some.double().T)
+        below = torch.searchsorted(found, values, side="left")
+        not_above = torch.searchsorted(found, values, side="right")
+        tally.add_counts(at[real], (len(some) - not_above)[real], (not_above - below)[real])
 
 
 def _pair_products(left: Tensor, right: Tensor, row: Tensor, column: Tensor) -> Tensor:

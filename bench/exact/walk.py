@@ -14,7 +14,7 @@ from torch import Tensor
 from bench.exact.blocks import Blocks, choose_blocks, free_bytes, pieces
 from bench.exact.grid import Floats
 from bench.exact.thresholds import Tally, Thresholds
-from bench.exact.tile import Block, Tiles, count_sorted
+from bench.exact.tile import Block, Tiles
 
 Advance = Callable[[int], None]
 
@@ -38,12 +38,11 @@ class Walk:
 
 
 def count_all(
-    thresholds: Thresholds, queries: Floats, parts: Sequence[Floats], walk: Walk, *, deep: bool
+    thresholds: Thresholds, queries: Floats, parts: Sequence[Floats], walk: Walk
 ) -> Tally:
     """Count every gallery image for every query: (Q, D), parts of (G, D).
 
-    The gallery is read once, block by block. deep: the thresholds reach far down each ranking, so
-    that listing what is above them is not tried.
+    The gallery is read once, block by block.
     """
     tally = Tally(thresholds)
     order = _worth_asking(thresholds)
@@ -54,12 +53,8 @@ def count_all(
     tiles = Tiles(tally, queries.shape[1], walk.device)
     with full_precision():
         for columns in _columns(parts, sizes.columns, walk.device):
-            wide = columns.double() if deep else columns
             for row in rows:
-                if deep:
-                    count_sorted(tally, row, wide)
-                else:
-                    tiles.count(row, columns)
+                tiles.count(row, columns)
                 steps.tick(len(row.vectors) * len(columns))
     steps.finish()
     return tally
@@ -105,7 +100,7 @@ def _block(vectors: Tensor, chosen: Tensor, device: torch.device) -> Block:
 
 
 def _held(vectors: Floats, device: torch.device) -> Tensor:
-    """All rows on the device if they take less than half of its free memory, else where they are."""
+    """All rows on the device if they take less than half of its free memory, else as they are."""
     rows = tensor(vectors)
     fits = device.type != "cpu" and 2 * rows.nbytes < free_bytes(device)
     return rows.to(device) if fits else rows

@@ -125,9 +125,15 @@ def status(runs: Path) -> None:
 @click.option("--rows", default="", metavar="AXIS,…", help="Axes of the rows.")
 @click.option("--cols", default="dataset", metavar="AXIS,…", help="Axes of the columns.")
 @click.option("--metric", default="", metavar="NAME,…", help="r@1, map@r, map_hard, mp@10_medium …")
+@click.option("--strict", is_flag=True, help="Refuse columns that mix protocols: exit code 1.")
 @click.option("-o", "output", type=click.Path(path_type=Path, dir_okay=False), help="Write here.")
-def report(runs: Path, form: str, rows: str, cols: str, metric: str, output: Path | None) -> None:
-    """Print the finished cells as a table: for the terminal, GitHub, a paper or a spreadsheet."""
+def report(  # noqa: PLR0913 - one parameter per option
+    runs: Path, form: str, rows: str, cols: str, metric: str, strict: bool, output: Path | None
+) -> None:
+    """Print the finished cells as a table: for the terminal, GitHub, a paper or a spreadsheet.
+
+    Under it is the signature of its numbers: how they were measured.
+    """
     import results
     from results.render import write_table
     from results.tables import make_table
@@ -138,6 +144,7 @@ def report(runs: Path, form: str, rows: str, cols: str, metric: str, output: Pat
             rows=_names(rows),
             cols=_names(cols) or ["dataset"],
             metrics=_names(metric.lower()),
+            strict=strict,
         )
         write_table(table, form, output)
 

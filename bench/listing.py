@@ -130,12 +130,11 @@ _FACTS: dict[str, Callable[[], tuple[list[str], list[list[str]]]]] = {
 
 
 def show_states(states: Sequence[tuple[str, str, str, str]], runs: Path) -> None:
-    """Print every cell's state, then how many there are of each."""
+    """Print every cell's state and key, then how many there are of each state."""
     if not states:
         raise UsageError(f"no cell was ever asked for in {runs}: bench run, or another --runs")
-    print_table(
-        ["cell", "state", ""], [[label, state, detail] for _, label, state, detail in states]
-    )
+    rows = [[key, label, state, detail] for key, label, state, detail in states]
+    print_table(["key", "cell", "state", ""], rows)
     counts = Counter(state for _, _, state, _ in states)
     terminal().print(", ".join(f"{count} {state}" for state, count in counts.items()))
 

@@ -13,12 +13,13 @@ from typing import Any
 
 import torch
 
+from bench.card import Card, protocol_card, transductive
 from bench.cost import cost_of
 from bench.doctor.records import RECORDS, verdict
 from bench.execution.artifacts import write_json, writing
 from bench.identity import Scores, Stage, spec_of
 from bench.plan import Planned
-from bench.protocol import compared_fields, fingerprint, protocol_card, transductive
+from bench.protocol import compared_fields, fingerprint, signature, texts
 from bench.stages.context import Context
 from bench.stages.features import bad_images
 from bench.stages.scores import PER_QUERY, read_metrics
@@ -52,13 +53,15 @@ def write_report(cell: Planned, scored: Path, context: Context, runs: Path) -> d
         "job": {**cell.job.values(), "dataset_title": row.title},
         "spec": full_spec(cell),
         "metrics": read.metrics,
+        "bounds": read.bounds,
         "headline": headline(row),
         "counts": counts,
         "cost": {
             **cost_of(cell.scores.descriptors),
             "dims_measured": measured,
         },
-        "protocol": card,
+        "protocol": texts(card),
+        "signature": signature(card),
         "fingerprint": fingerprint(card),
         "fingerprint_fields": compared_fields(card),
         "marks": marks(row, cell, counts, card, seen=_classes_seen(cell, context)),
@@ -99,22 +102,25 @@ def marks(
     row: Dataset,
     cell: Planned,
     counts: dict[str, int],
-    card: dict[str, object],
+    card: Card,
     *,
     seen: bool,
 ) -> list[str]:
     """What a reader must know before comparing the number; tables show it as footnotes."""
-    found = ["twin"] if row.is_twin else []
-    found += ["transductive"] if transductive(cell.scores) else []
-    found += ["subset"] if row.about else []
-    found += ["not ok"] if "NOT OK" in str(card["dataset_verified"]) else []
-    found += ["seen classes"] if seen else []
     train = cell.job.train
     drawn = train is not None and training_row(train, cell.job.dataset).is_twin
-    found += ["drawn training"] if drawn and not row.is_twin else []
-    found += ["tied"] if 2 * counts["tied_queries"] > counts["queries"] else []
-    skipped = counts["bad_images"] or counts["bad_training_images"]
-    return found + (["bad images left out"] if skipped else [])
+    found = {
+        "twin": row.is_twin,
+        "transductive": transductive(cell.scores),
+        "subset": row.about,
+        "not ok": "NOT OK" in card["dataset_verified"].text,
+        "seen classes": seen,
+        "drawn training": drawn and not row.is_twin,
+        "test-selected": card["selection"].short == "test",
+        "tied": 2 * counts["tied_queries"] > counts["queries"],
+        "bad images left out": counts["bad_images"] + counts["bad_training_images"] > 0,
+    }
+    return [mark for mark, holds in found.items() if holds]
 
 
 def _classes_seen(cell: Planned, context: Context) -> bool:

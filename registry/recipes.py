@@ -1,8 +1,12 @@
 """Training recipes: one row each."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from registry.table import Table
+
+Selection = Literal["last", "validation", "test"]
+"""Which checkpoint is evaluated: the last, or the best on validation classes or on the test's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +28,8 @@ class Recipe:
     memory_start: int
     """Step from which the memory is filled and used."""
     transform: str
-    selection: str = "last"
-    """Which checkpoint is evaluated: the paper does not say, we take the last."""
+    selection: Selection = "last"
+    """The paper does not say, we take the last; test puts a mark on every number."""
     version: int = 1
 
     @property

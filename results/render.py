@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 UNSQUEEZED = 1000
 """Columns of a console that is no terminal."""
+LATEX_SIGNS = {
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "|": r"\textbar\allowbreak{}",  # signatures have no blanks at which a line could end
+}
 
 
 def as_text(table: Table, form: str) -> str:
@@ -64,7 +69,7 @@ def _numeric(column: tuple[str, ...]) -> bool:
 
 
 def _latex(note: str) -> str:
-    signs = {sign: f"\\{sign}" for sign in "%#_&$"} | {"~": r"\textasciitilde{}"}
+    signs = {sign: f"\\{sign}" for sign in "%#_&$"} | LATEX_SIGNS
     return note.translate({ord(sign): text for sign, text in signs.items()})
 
 

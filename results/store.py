@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA = 2
+SCHEMA = 3
+WHOLE = ("signature", "fingerprint", "fingerprint_fields", "headline", "marks", "finished")
+"""Entries of a report that become one column each."""
 
 
 class ResultsError(Exception):
@@ -79,17 +81,18 @@ def read_reports(runs: Path, keys: Collection[str] | None = None) -> Iterator[di
 
 
 def flatten(report: dict[str, Any]) -> dict[str, Any]:
-    """One row: axes, metrics and costs by their own names, the rest as section.name."""
+    """One row: axes, metrics and costs by their own names, the rest as section.name.
+
+    bounds.METRIC.lower and .upper: the metric in the worst and the best order of ties.
+    """
     row: dict[str, Any] = {"key": report["key"]}
     for section in ("job", "metrics", "cost"):
         row.update(report[section])
     for section in ("protocol", "counts", "environment"):
         row.update({f"{section}.{name}": value for name, value in report[section].items()})
-    row |= {
-        name: report[name]
-        for name in ("fingerprint", "fingerprint_fields", "headline", "marks", "finished")
-    }
-    return row
+    for metric, (lower, upper) in report["bounds"].items():
+        row |= {f"bounds.{metric}.lower": lower, f"bounds.{metric}.upper": upper}
+    return row | {name: report[name] for name in WHOLE}
 
 
 def load(runs: str | Path, keys: Collection[str] | None = None) -> pd.DataFrame:

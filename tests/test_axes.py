@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from bench.job import Job
 from registry.axes import AXES, split_items
 from registry.errors import UsageError
-from results import tables
+from results import names
 
 
 def test_axes_are_the_fields_of_a_job():
     assert list(AXES) == list(Job.__dataclass_fields__)
-    assert tuple(AXES) == tables.AXES
+    assert tuple(AXES) == names.AXES
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,11 @@ def test_a_failed_cell_is_recorded_and_the_others_go_on(bench, photos):
     status = bench("status").output
     assert "1 done" in status
     assert "1 failed" in status
+    keys = set(results.load(bench.runs)["key"]) | {
+        path.stem for path in bench.runs.glob("failures/*")
+    }
+    assert len(keys) == 2
+    assert keys <= set(status.split())
     failure = read_json(next((bench.runs / "failures").iterdir()))
     assert "Traceback" in failure["traceback"]
     mended = bench(*words, "--skip-bad-images")
@@ -252,7 +257,7 @@ def test_a_killed_run_goes_on_to_the_same_numbers(data, tmp_path):
 
 
 def test_list_shows_the_registry(bench):
-    for axis in ("", *results.tables.AXES, "preset"):
+    for axis in ("", *results.names.AXES, "preset"):
         shown = bench("list", axis).output if axis else bench("list").output
         assert shown.strip()
     assert "21.7" in bench("list", "backbone").output

@@ -5,58 +5,14 @@ import json
 import re
 import shutil
 
-import pandas as pd
 import pytest
 
 import results
+from results.names import metric_label
 from results.render import as_text, write_table
-from results.store import DamagedReportError, ResultsError, flatten, read_reports
-from results.tables import make_table, metric_label
-
-
-def report(key="k", **changes):
-    """A report with what tables read, as a finished job writes it."""
-    content = {
-        "schema": 2,
-        "key": key,
-        "job": {
-            "dataset": "sop",
-            "train": None,
-            "backbone": "deit_s",
-            "weights": "pretrained",
-            "pooling": "cls",
-            "loss": "none",
-            "recipe": None,
-            "resolution": 224,
-            "transform": "short_center",
-            "crop": None,
-            "dims": 384,
-            "projection": "none",
-            "seed": None,
-            "dataset_title": "SOP",
-        },
-        "metrics": {"r@1": 0.5284, "r@10": 0.7, "map@r": 0.25},
-        "cost": {"parameters": 21_665_664, "gmacs": 4.598, "bytes_per_image": 1536},
-        "counts": {"queries": 10},
-        "protocol": {"ties": "expected", "transductive": False, "bad_images": "none"},
-        "fingerprint": "aaaa",
-        "fingerprint_fields": ["ties", "transductive", "bad_images"],
-        "headline": ["r@1"],
-        "marks": [],
-        "environment": {"torch": "2"},
-        "finished": f"2026-01-01T00:00:{len(key):02d}",
-    }
-    for name, value in changes.items():
-        section, _, field = name.partition("__")
-        if field:
-            content[section] = {**content[section], field: value}
-        else:
-            content[section] = value
-    return content
-
-
-def frame(*reports):
-    return pd.DataFrame([flatten(one) for one in reports])
+from results.store import DamagedReportError, ResultsError, read_reports
+from results.tables import make_table
+from tests.reports import frame, report
 
 
 def test_a_row_per_backbone_and_dims_with_costs_and_the_quoted_metric():
@@ -93,7 +49,7 @@ def test_reports_of_changed_inputs_are_no_seeds():
     older, newer = report("k"), report("kk", metrics={"r@1": 0.1, "r@10": 1, "map@r": 0})
     table = make_table(frame(older, newer))
     assert table.body[0][-1] == "10.0"
-    assert "1 older reports of the same cells are not shown" in table.notes[-1]
+    assert "1 older reports of the same cells are not shown" in table.notes[-2]
 
 
 def test_what_varies_by_column_is_said():
@@ -146,13 +102,6 @@ def test_marks_are_explained():
     assert "twin: drawn by code" in text
 
 
-def test_another_protocol_in_a_column_is_marked_and_named():
-    odd = report("kkk", job__dims=64, fingerprint="bbbb", protocol__ties="optimistic")
-    table = make_table(frame(report(), report("kk", job__dims=128), odd))
-    assert [row[-1] for row in table.body] == ["52.8", "52.8", "52.8#"]
-    assert "they differ in ties" in table.notes[-1]
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -174,19 +123,41 @@ def test_no_reports_is_said(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "label"),
-    [("r@1", "R@1"), ("map@r", "MAP@R"), ("map_hard", "H"), ("mp@10_medium", "mP@10 M")],
+    [
+        ("r@1", "R@1"),
+        ("map@r", "MAP@R"),
+        ("map_hard", "H"),
+        ("mp@10_medium", "mP@10 M"),
+        ("map", "mAP"),
+        ("mrr", "MRR"),
+        ("r-precision", "R-Prec"),
+    ],
 )
 def test_metrics_have_the_fields_names(name, label):
     assert metric_label(name) == label
+    table = make_table(frame(report(metrics={name: 0.25})), metrics=[name])
+    assert table.headers[-1] == f"SOP {label}"
+    assert table.body[0][-1] == "25.0"
+
+
+def test_what_only_begins_like_a_metric_is_none():
+    others = frame(report(cost__mapped=1, cost__mrrs=1, bounds={"r@1": [0.5, 0.6]}))
+    with pytest.raises(ResultsError, match=r"known: map@r, r@1, r@10\)"):
+        make_table(others, metrics=["mapped"])
 
 
 TABLE = make_table(frame(report(), report("kk", job__dims=64, marks=["transductive"])))
 
 
 def test_every_mark_is_explained_and_harmless_in_latex():
-    marked = report(marks=["drawn training", "seen classes", "not ok", "subset"])
+    marked = report(
+        marks=["drawn training", "seen classes", "not ok", "subset", "test-selected"],
+        signature="dtype:2^-26|ties:expected",
+    )
     text = as_text(make_table(frame(marked)), "latex")
-    assert "52.8!†\\textasciitilde{}" in text
+    assert "52.8‡!†\\textasciitilde{}" in text
+    assert "{\\footnotesize ‡ model selected on the evaluated images}" in text
+    assert r"dtype:2\textasciicircum{}-26\textbar\allowbreak{}ties" in text
     assert "{\\footnotesize \\textasciitilde{} trained or fitted on images of the" in text
     assert "subset: a part of a dataset" in text
 
@@ -205,7 +176,7 @@ def test_markdown():
     assert re.fullmatch(r"\| backbone +\| +dims \|.*SOP R@1 \|", lines[0])
     assert re.fullmatch(r"\|:?-+:?\|.*", lines[1])
     assert lines[3].endswith("52.8* |")
-    assert lines[-1].startswith("\\* projection fitted")  # no list item in markdown
+    assert lines[-2].startswith("\\* projection fitted")  # no list item in markdown
 
 
 def test_latex_is_booktabs_and_escaped():
@@ -250,7 +221,7 @@ def test_the_smoke_runs_frame_is_tidy(smoke):
     ("damage", "message"),
     [
         (lambda text: text[:100], "cannot read the report"),
-        (lambda text: text.replace('"schema": 2', '"schema": 99'), "has schema 99"),
+        (lambda text: text.replace('"schema": 3', '"schema": 99'), "has schema 99"),
     ],
 )
 def test_a_damaged_report_is_named(smoke, tmp_path, damage, message):
@@ -265,6 +236,10 @@ def test_reports_say_everything(smoke):
     one = next(read_reports(smoke))
     assert set(one["spec"]) >= {"model", "extraction", "features", "descriptors", "scores"}
     assert one["protocol"]["self_match"]
+    assert all(isinstance(text, str) and text for text in one["protocol"].values())
+    assert one["signature"].startswith("data:")
+    recall = [name for name in one["metrics"] if name.startswith("r@")]
+    assert set(one["bounds"]) == set(recall)
     assert one["environment"]["torch"]
     assert "twin" in one["marks"]
     assert json.dumps(one["spec"]).count(str(smoke)) == 0

@@ -96,7 +96,7 @@ def test_the_signature_of_a_job_is_this():
     assert re.sub(r"v:\d+(\.\d+){5}/\d+\.\d+\.\d+$", "v:<versions>", plain) == (
         "data:sop-twin@<hash>|split:twin|T:short_center|crop:none|exif:ignored|px:64|"
         "interp:bicubic|scales:1|pool:cls|proj:pca|fit:twins-shared-training-set@<hash>|"
-        "dtype:f32/exact|sim:cosine|metric:R@K,MAP@R|K:1,10,100,1000|ties:expected|self:masked|"
+        "dtype:f32/exact|sim:cosine|metric:R@K,MAP@R,mAP|K:1,10,100,1000|ties:expected|self:masked|"
         "dup:kept|bad:none|select:last|v:<versions>"
     )
 

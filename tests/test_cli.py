@@ -221,7 +221,7 @@ def test_a_full_disk_leaves_nothing_half_written(bench, monkeypatch):
 
 
 def test_interrupting_says_how_to_go_on(bench, monkeypatch):
-    def interrupts(*arguments):
+    def interrupts(*arguments, **options):
         raise KeyboardInterrupt
 
     words = ["run", "backbone=tiny_conv", "dataset=twin-sop", "recipe=smoke"]

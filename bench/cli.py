@@ -149,6 +149,30 @@ def report(  # noqa: PLR0913 - one parameter per option
         write_table(table, form, output)
 
 
+@main.command()
+@click.argument("key")
+@RUNS
+@DATA
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["rich", "markdown", "latex", "csv"]),
+    default="rich",
+    show_default=True,
+)
+@click.option("-o", "output", type=click.Path(path_type=Path, dir_okay=False), help="Write here.")
+def delta(key: str, runs: Path, data: Path, form: str, output: Path | None) -> None:
+    """Score a report's stored descriptors as other code bases would: what a convention is worth.
+
+    KEY is the name of a file in RUNS/reports, or its beginning; part of a label ("sop") lists
+    those that it can be. Nothing is extracted or trained.
+    """
+    from bench.delta.command import run_delta
+
+    with user_errors():
+        run_delta(key, runs=runs, data=data, form=form, output=output)
+
+
 def _names(text: str) -> list[str]:
     return [name for name in text.split(",") if name]
 

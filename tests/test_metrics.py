@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from bench.metrics.ties import ranking, rankings, similarities
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,7 +12,6 @@ from bench.metrics.average_precision import (
     precision_at_k_revisited,
 )
 from bench.metrics.recall import recall_at_k
-from bench.metrics.ties import ranking, rankings, similarities
 from tests import oracles
 
 

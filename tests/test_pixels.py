@@ -6,6 +6,7 @@ import subprocess
 import sys
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -385,24 +386,26 @@ def test_a_full_disk_stops_the_keeping_with_one_message(opened, named, said, suf
     assert opened().get(0) is None
 
 
-@pytest.fixture
-def largest_file():
-    """Let the system take no more of a file than this: it writes a part, as a full disk does."""
+@contextmanager
+def largest_file(size):
+    """Let the system take no more of a file than this: it writes a part, as a full disk does.
+
+    Not for longer than needed: what pytest prints may go to a file too.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
-    def call(size):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
 
-    yield call
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-def test_half_an_image_is_taken_back(opened, said, largest_file):
+def test_half_an_image_is_taken_back(opened, said):
     store = opened()
     store.put(0, picture(0))
-    largest_file(60 + 35)
-    store.put(1, picture(1))
-    store.put(2, picture(2))
+    with largest_file(60 + 35):
+        store.put(1, picture(1))
+        store.put(2, picture(2))
     assert file_of(store, "bin").stat().st_size == 60
     assert file_of(store, "idx").stat().st_size == RECORD.itemsize
     for found in (store, opened()):
@@ -412,11 +415,11 @@ def test_half_an_image_is_taken_back(opened, said, largest_file):
     assert "cannot be written (the disk is full)" in told
 
 
-def test_half_a_record_is_taken_back(opened, said, largest_file):
+def test_half_a_record_is_taken_back(opened, said):
     store = opened()
-    largest_file(2 * RECORD.itemsize + 20)
-    for position in range(5):
-        store.put(position, picture(position, 1, 1))
+    with largest_file(2 * RECORD.itemsize + 20):
+        for position in range(5):
+            store.put(position, picture(position, 1, 1))
     assert file_of(store, "idx").stat().st_size == 2 * RECORD.itemsize
     for found in (store, opened()):
         kept = [same(found.get(position), picture(position, 1, 1)) for position in range(5)]

@@ -25,6 +25,23 @@ def hit_at_k(relevance, k):
     return float(any(relevance[:k]))
 
 
+def reciprocal_rank(relevance):
+    """1 / rank of the first relevant image, counted from 1."""
+    return 1 / (relevance.index(True) + 1)
+
+
+def average_precision(relevance):
+    """Mean of the precisions at the relevant images, none of them cut off."""
+    ranks = [rank for rank, hit in enumerate(relevance, 1) if hit]
+    return sum(found / rank for found, rank in enumerate(ranks, 1)) / len(ranks)
+
+
+def r_precision(relevance):
+    """Share of relevant images among the first R, R of them relevant."""
+    r = sum(relevance)
+    return sum(relevance[:r]) / r
+
+
 def map_at_r_term(relevance):
     """Musgrave et al. 2020: mean over i <= R of precision(i) x relevance(i)."""
     r = sum(relevance)

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from bench.exact.classes import rankings
-from bench.exact.grid import Floats
+from bench.exact.grid import Floats, check_form
 from bench.exact.judged import Judgement, judged_rankings, rows_at
 from bench.exact.mates import Positions, Side, mates_of_each
 from bench.exact.walk import Advance, Walk
@@ -98,6 +98,8 @@ def score(
     parts: (N, D) unit vectors on the grid (bench.exact.grid.on_grid) of the evaluated images, in
     one or more arrays. Raises WorkError for what is no such thing.
     """
+    for part in parts:
+        check_form(part, f"{row.title}: descriptors", dims=parts[0].shape[-1])
     if sum(map(len, parts)) != len(split.evaluated):
         raise WorkError(
             f"{row.title}: {sum(map(len, parts))} descriptors for {len(split.evaluated)} images: "

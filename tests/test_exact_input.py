@@ -283,10 +283,8 @@ OTHERS = {
     "one row alone": np.ones(6, np.float32),
     "three axes": good()[:, None],
 }
-UNNAMED = pytest.mark.xfail(strict=True, reason="rows_at casts to float32, or fails without a name")
 
 
-@UNNAMED
 @pytest.mark.parametrize("bad", OTHERS)
 def test_scoring_over_classes_refuses_descriptors_of_other_types_and_shapes(bad):
     with pytest.raises(WorkError, match=r"give (float32|a row per image)"):
@@ -299,14 +297,12 @@ def test_scoring_of_landmarks_refuses_descriptors_of_other_types(bad):
         score(LANDMARKS, landmarks_split(), [OTHERS[bad]])
 
 
-@UNNAMED
 @pytest.mark.parametrize("bad", ["one row alone", "three axes"])
 def test_scoring_of_landmarks_refuses_descriptors_of_other_shapes(bad):
     with pytest.raises(WorkError, match="give a row per image"):
         score(LANDMARKS, landmarks_split(), [OTHERS[bad]])
 
 
-@UNNAMED
 @pytest.mark.parametrize("name", SPLITS)
 def test_scoring_refuses_parts_of_other_dims(name):
     row, split = SPLITS[name]
@@ -314,20 +310,17 @@ def test_scoring_refuses_parts_of_other_dims(name):
         score(row, split(), [good(3), good(3, dims=5)])
 
 
-@pytest.mark.xfail(strict=True, reason="a mask of places is taken for the places 0 and 1")
 def test_judgements_are_places_and_no_masks():
     mask = np.array([False, False, True, False])
     with pytest.raises(WorkError, match="judged"):
         judged_rankings(good(1), [good(4)], [[Judgement(mask, ~mask)]], WALK)
 
 
-@pytest.mark.xfail(strict=True, raises=(MemoryError, ValueError), reason="bincount of labels")
 def test_labels_may_be_any_whole_numbers():
     plain = side(good(), np.array([0, 0, 1, 1, 2, 10**15]))
     assert len(rankings(plain, plain, WALK)) == 6
 
 
-@pytest.mark.xfail(strict=True, reason="K = 1.5 and K = nan give a number")
 @pytest.mark.parametrize("k", [1.5, float("nan")])
 def test_k_is_a_whole_number(k):
     first = FirstHits(*np.array([[1], [2], [0]]))
@@ -335,7 +328,6 @@ def test_k_is_a_whole_number(k):
         recall_at_k(first, k)
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="torch takes no negative strides")
 def test_a_gallery_seen_backwards_is_a_gallery():
     forward, backward = side(good()), side(good()[::-1])
     rankings(forward, backward, WALK)

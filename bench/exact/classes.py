@@ -31,7 +31,7 @@ def first_hits(queries: Side, gallery: Side, walk: Walk) -> FirstHits:
     relevant, others, others_above = (
         torch.zeros(n, dtype=torch.int64, device=walk.device) for _ in range(3)
     )
-    for some in mates(queries, gallery, np.arange(n), walk.device):
+    for some in mates(queries, gallery, walk.device):
         shown = some.similarities.masked_fill(some.own, -math.inf)
         first = shown.amax(dim=1)
         best[some.queries] = first
@@ -61,9 +61,7 @@ def rankings(queries: Side, gallery: Side, walk: Walk) -> Rankings:
 def _rankings_of(chosen: Positions, queries: Side, gallery: Side, walk: Walk) -> Rankings:
     everybody = len(chosen) == len(queries.labels)
     asked = queries if everybody else _part(queries, chosen)
-    relevant, ignored = _entries(
-        mates(asked, gallery, np.arange(len(chosen)), walk.device), walk.device
-    )
+    relevant, ignored = _entries(mates(asked, gallery, walk.device), walk.device)
     thresholds = relevant.thresholds(len(chosen))
     tally = _counted(thresholds, asked, gallery, walk)
     return rankings_from(tally, relevant, ignored)

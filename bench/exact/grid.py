@@ -43,12 +43,22 @@ def check_vectors(vectors: Floats, what: str = "descriptors") -> None:
     A zero vector stands for an image about which a network says nothing: 0 is its similarity to
     everything, itself included.
     """
+    check_form(vectors, what)
+    for start in range(0, len(vectors), ROWS_CHECKED):
+        _check_rows(vectors[start : start + ROWS_CHECKED], start, what)
+
+
+def check_form(vectors: Floats, what: str, dims: int | None = None) -> None:
+    """Raise WorkError unless these are (N, D) float32, D as given, whatever they hold."""
     if vectors.ndim != 2 or not vectors.shape[1]:
         raise WorkError(f"{what} of shape {vectors.shape}: give a row per image, (N, D)")
     if vectors.dtype != np.float32:
         raise WorkError(f"{what} are {vectors.dtype}: give float32 (bench.exact.grid.on_grid)")
-    for start in range(0, len(vectors), ROWS_CHECKED):
-        _check_rows(vectors[start : start + ROWS_CHECKED], start, what)
+    if dims is not None and vectors.shape[1] != dims:
+        raise WorkError(
+            f"{what} have {vectors.shape[1]} dims, others {dims}: all must come from one model "
+            "and projection"
+        )
 
 
 def _check_rows(rows: Floats, start: int, what: str) -> None:

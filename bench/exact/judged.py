@@ -98,5 +98,7 @@ def _check_setups(
             raise WorkError(f"{len(queries)} queries, {len(setup)} of them judged: judge each")
         for judged in setup:
             places = np.concatenate([judged.relevant, judged.ignored])
+            if places.dtype.kind not in "iu":
+                raise WorkError(f"images are judged by {places.dtype}: give places in the gallery")
             if len(places) and not 0 <= places.min() <= places.max() < total:
                 raise WorkError(f"image {places.max()} is judged, in a gallery of {total}")

@@ -59,13 +59,12 @@ class Mates:
     """(m, g) whether it is the query itself."""
 
 
-def mates(queries: Side, gallery: Side, chosen: Positions, device: torch.device) -> Iterator[Mates]:
-    """Yield the chosen queries, those without any image of their class left out."""
-    asked = _by_class(queries.labels[chosen], chosen)
-    members = _by_class(gallery.labels, np.arange(len(gallery.labels)))
+def mates(queries: Side, gallery: Side, device: torch.device) -> Iterator[Mates]:
+    """Yield all queries, those without any image of their class left out."""
+    members = _by_class(gallery)
     pieces: dict[tuple[int, int], list[tuple[Positions, Positions]]] = {}
-    for label, places in asked.items():
-        if label < 0 or label not in members:
+    for label, places in _by_class(queries).items():
+        if label not in members:
             continue
         for start in range(0, len(places), MOST_QUERIES):
             piece = places[start : start + MOST_QUERIES]
@@ -95,15 +94,16 @@ def _batch(
 
 def mates_of_each(queries: Side, gallery: Side) -> Positions:
     """(Q,) gallery images of each query's class, itself counted where it is among them."""
-    sizes = np.bincount(gallery.labels[gallery.labels >= 0])
-    known = (queries.labels >= 0) & (queries.labels < len(sizes))
-    counts = np.zeros(len(queries.labels), dtype=np.int64)
-    counts[known] = sizes[queries.labels[known]]
-    return counts
+    sizes = {label: len(places) for label, places in _by_class(gallery).items()}
+    labels, which = np.unique(queries.labels, return_inverse=True)
+    counts = np.array([sizes.get(label, 0) for label in labels.tolist()], dtype=np.int64)
+    return counts[which]
 
 
-def _by_class(labels: Positions, places: Positions) -> dict[int, Positions]:
-    order = np.argsort(labels, kind="stable")
-    names, starts = np.unique(labels[order], return_index=True)
-    parts = np.split(places[order], starts[1:])
-    return dict(zip(names.tolist(), parts, strict=True))
+def _by_class(side: Side) -> dict[int, Positions]:
+    """Class -> places of its images."""
+    order = np.argsort(side.labels, kind="stable")
+    names, starts = np.unique(side.labels[order], return_index=True)
+    ends = [*starts[1:], len(order)]  # one too many where there are no images
+    places = zip(names.tolist(), starts, ends, strict=False)
+    return {name: order[start:end] for name, start, end in places if name >= 0}

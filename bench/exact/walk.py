@@ -113,8 +113,9 @@ def _columns(parts: Sequence[Floats], size: int, device: torch.device) -> Iterat
 
 
 def tensor(rows: npt.NDArray[np.float32]) -> Tensor:
-    """A view of rows; of a read-only file a copy, as torch knows no read-only tensors."""
-    return torch.from_numpy(rows if rows.flags.writeable else rows.copy())
+    """A view of rows, or a copy: torch knows no read-only tensors, and none that run backwards."""
+    viewed = rows.flags.writeable and min(rows.strides) > 0
+    return torch.from_numpy(rows if viewed else rows.copy())
 
 
 @contextmanager

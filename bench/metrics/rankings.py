@@ -120,7 +120,7 @@ def joined(parts: Sequence[Rankings]) -> Rankings:
     )
 
 
-def check_k(k: int) -> None:
+def check_k(k: object) -> None:
     """Raise UsageError for a K that is no number of images."""
-    if k < 1:
+    if not isinstance(k, (int, np.integer)) or k < 1:
         raise UsageError(f"K = {k}: give a whole number of images, 1 or more")

@@ -11,7 +11,7 @@ import click
 
 from bench import completion
 from bench.data_cli import data_group
-from bench.options import DATA, RUNS, finite, user_errors
+from bench.options import DATA, FORMAT, OUTPUT, RUNS, finite, user_errors
 
 AXIS_WORDS = click.argument("words", nargs=-1, shell_complete=completion.axis_words)
 
@@ -115,18 +115,12 @@ def status(runs: Path) -> None:
 
 @main.command()
 @RUNS
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["rich", "markdown", "latex", "csv"]),
-    default="rich",
-    show_default=True,
-)
+@FORMAT
 @click.option("--rows", default="", metavar="AXIS,…", help="Axes of the rows.")
 @click.option("--cols", default="dataset", metavar="AXIS,…", help="Axes of the columns.")
 @click.option("--metric", default="", metavar="NAME,…", help="r@1, map@r, map_hard, mp@10_medium …")
 @click.option("--strict", is_flag=True, help="Refuse columns that mix protocols: exit code 1.")
-@click.option("-o", "output", type=click.Path(path_type=Path, dir_okay=False), help="Write here.")
+@OUTPUT
 def report(  # noqa: PLR0913 - one parameter per option
     runs: Path, form: str, rows: str, cols: str, metric: str, strict: bool, output: Path | None
 ) -> None:
@@ -153,14 +147,8 @@ def report(  # noqa: PLR0913 - one parameter per option
 @click.argument("key")
 @RUNS
 @DATA
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["rich", "markdown", "latex", "csv"]),
-    default="rich",
-    show_default=True,
-)
-@click.option("-o", "output", type=click.Path(path_type=Path, dir_okay=False), help="Write here.")
+@FORMAT
+@OUTPUT
 def delta(key: str, runs: Path, data: Path, form: str, output: Path | None) -> None:
     """Score a report's stored descriptors as other code bases would: what a convention is worth.
 

@@ -29,7 +29,16 @@ DATA = click.option(
     show_default="$BENCH_DATA or data",
     help="Folder of datasets; twins are drawn into it.",
 )
-
+FORMAT = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["rich", "markdown", "latex", "csv"]),
+    default="rich",
+    show_default=True,
+)
+OUTPUT = click.option(
+    "-o", "output", type=click.Path(path_type=Path, dir_okay=False), help="Write here."
+)
 
 INTERRUPTED = 130
 

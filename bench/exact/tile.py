@@ -64,7 +64,7 @@ class Tiles:
     def count_both(self, rows: Block, columns: Block) -> None:
         """Count each side's images for the other side's queries.
 
-        No threshold of the columns may be below the lowest of the rows: one list serves both.
+        The lowest threshold of each column may not be below that of any row: one list serves both.
         """
         products = self._product(rows.vectors, columns.vectors)
         reach = self._lowest(columns)

@@ -18,6 +18,7 @@ from bench.exact.classes import first_hits, rankings
 from bench.exact.grid import STEPS, check_vectors, on_grid, rounding_bound
 from bench.exact.judged import Judgement, judged_rankings, rows_at
 from bench.exact.mates import Side, mates_of_each
+from bench.exact.thresholds import Tally, Thresholds
 from bench.exact.walk import Ticker, Walk, full_precision
 from bench.stages.descriptors import unit
 from tests import integers
@@ -223,6 +224,14 @@ def test_exact_duplicates_tie_exactly_in_any_dims(dims):
         agree(side, side, (Walk(CPU, blocks=blocks.Blocks(*sizes)), None))
 
 
+@pytest.mark.parametrize(("asked", "sizes"), [(3, (3, 5)), (8, (5, 5))])
+def test_a_small_tile_after_a_larger_one_forgets_the_larger(asked, sizes):
+    """15 products, then 9: both take two words of flags, of which the second is half used."""
+    same = Side(np.repeat(unit(np.ones((1, 3))), 8, axis=0), np.arange(8) // 2, np.arange(8))
+    queries = same if asked == 8 else part(same, np.arange(asked))
+    agree(queries, same, (Walk(CPU, blocks=blocks.Blocks(*sizes)), 1, None))
+
+
 # --- Ways in which descriptors may lie in memory or on the disk ---
 
 
@@ -359,6 +368,27 @@ def test_float32_alone_would_miscount_these_descriptors(dims):
             patch.object(tile.Tiles, "_lowest", lambda tiles, rows: rows.queries * 0.0 - 2.0),
         ):
             assert integers.as_groups(rankings(side, side, Walk(CPU))) != found
+
+
+@pytest.mark.parametrize("rows", [1, 3, 8])
+@pytest.mark.parametrize("less", [0, 1e-16, 1e-9, 1e-3])
+def test_products_that_just_reach_a_value_are_listed(rows, less):
+    """Comparing in float32 loses none: a float32 at or above a value is at or above it rounded."""
+    products = torch.linspace(-1, 1, 8 * rows).view(rows, 8)
+    tiles = tile.Tiles(Tally(no_thresholds()), 4, CPU)
+    with counting(1):
+        for table in (products, products.T):
+            for reached in products.flatten().tolist():
+                row, column, value = tiles._listed(table, reached - less)
+                places = list(zip(row.tolist(), column.tolist(), strict=True))
+                expected = (table.double() >= reached - less).nonzero().tolist()
+                assert sorted(places) == [tuple(place) for place in expected]
+                assert value.tolist() == table[row, column].double().tolist()
+
+
+def no_thresholds():
+    """Thresholds of no query."""
+    return Thresholds(torch.zeros(0, dtype=torch.float64), torch.zeros(1, dtype=torch.int64))
 
 
 def adversaries(dims, rng):

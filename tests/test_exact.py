@@ -229,7 +229,7 @@ def test_a_small_tile_after_a_larger_one_forgets_the_larger(asked, sizes):
     """15 products, then 9: both take two words of flags, of which the second is half used."""
     same = Side(np.repeat(unit(np.ones((1, 3))), 8, axis=0), np.arange(8) // 2, np.arange(8))
     queries = same if asked == 8 else part(same, np.arange(asked))
-    agree(queries, same, (Walk(CPU, blocks=blocks.Blocks(*sizes)), 1, None))
+    agree(queries, same, (Walk(CPU, blocks=blocks.Blocks(*sizes)), 9, None))
 
 
 # --- Ways in which descriptors may lie in memory or on the disk ---

@@ -23,7 +23,7 @@ ROWS_CHECKED = 1 << 14
 
 
 def on_grid(vectors: npt.NDArray[np.floating]) -> Floats:
-    """Round each entry to the nearest multiple of 2^-26; entries of unit vectors move by 2^-27."""
+    """Round to multiples of 2^-26: float32 entries move by up to 2^-27, others by 2^-25."""
     return (np.rint(vectors.astype(np.float64) * STEPS) / STEPS).astype(np.float32)
 
 

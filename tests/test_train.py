@@ -13,9 +13,12 @@ from bench.images import ImageSource
 from bench.model import build_embedder
 from bench.pixels import Cache
 from bench.progress import Silent
-from bench.train.loop import BatchSource, rate_at, train
+from bench.stop import Stop
+from bench.train.checkpoint import Checkpoint
+from bench.train.feed import BatchSource
+from bench.train.loop import rate_at, train
 from bench.train.memory import CrossBatchMemory
-from bench.train.samplers import class_balanced
+from bench.train.samplers import ClassBalanced
 from registry.datasets import TRAINING_SETS
 from registry.datasets.folder import folder_dataset
 from registry.errors import WorkError
@@ -29,7 +32,7 @@ SMOKE = RECIPES["smoke"]
 def batches(labels, n, **options):
     usable = np.arange(len(labels))
     options = {"classes": 3, "images": 2, "seed": 0} | options
-    return list(itertools.islice(class_balanced(labels, usable, **options), n))
+    return list(itertools.islice(ClassBalanced(labels, usable, **options), n))
 
 
 def test_batches_hold_distinct_classes_and_images():
@@ -110,7 +113,10 @@ def trained(data, **changes):
     model = Model("tiny_vit", "scratch", 64, 0, training(**changes))
     embedder = build_embedder(model, ["cls"])
     device = torch.device("cpu")
-    log = train(embedder, model, twins(data), device=device, progress=Silent())
+    checkpoint = Checkpoint(data / "checkpoint", "key", Stop(), print, again=True)
+    log = train(
+        embedder, model, twins(data), device=device, progress=Silent(), checkpoint=checkpoint
+    )
     return embedder.state_dict(), log
 
 

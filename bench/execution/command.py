@@ -17,6 +17,7 @@ from bench.options import INTERRUPTED
 from bench.plan import Plan, missing_data, reasons, stages_left, summary
 from bench.progress import Lines, Live, Progress, Silent
 from bench.status import remember, running
+from bench.stop import Interrupted, Stop
 from registry.errors import UsageError, WorkError
 from results.render import show, terminal
 from results.store import load
@@ -64,7 +65,10 @@ def show_plan(plan: Plan, runs: Path, data: Path) -> None:
 
 
 def run_matrix(plan: Plan, request: Request) -> int:
-    """Work through a plan; return the exit code: 0, 1 if a cell failed, 130 if interrupted."""
+    """Work through a plan; return the exit code: 0, 1 if a cell failed, 130 if interrupted.
+
+    Another signal than Ctrl-C gives 128 + its number.
+    """
     console = terminal(stderr=True)
     if not plan.cells:
         why = "; ".join(list(reasons(plan))[:3])
@@ -78,14 +82,17 @@ def run_matrix(plan: Plan, request: Request) -> int:
             print_results(plan, request.runs)
             print(f"{len(plan.cells)} cells done")
         return 0
+    stop = Stop()
     try:
-        outcome = _work(plan, request, console)
-    except KeyboardInterrupt:
-        return _interrupted(plan, request, console)
+        with stop.listening():
+            outcome = _work(plan, request, console, stop)
+    except KeyboardInterrupt as signal:
+        _say_how_to_go_on(plan, request, console)
+        return signal.exit_code if isinstance(signal, Interrupted) else INTERRUPTED
     return _close(plan, request, outcome, console)
 
 
-def _work(plan: Plan, request: Request, console: Console) -> Outcome:
+def _work(plan: Plan, request: Request, console: Console, stop: Stop) -> Outcome:
     with _waiting(console, request, "loading torch and timm …"):
         from bench.device import choose_device
         from bench.execution.artifacts import Artifacts
@@ -104,7 +111,12 @@ def _work(plan: Plan, request: Request, console: Console) -> Outcome:
             again=request.force,
         )
         context = Context(
-            Artifacts(request.runs, again=request.force), request.data, device, progress, cache
+            Artifacts(request.runs, again=request.force),
+            request.data,
+            device,
+            progress,
+            cache,
+            stop,
         )
         return run_plan(plan, context, options)
 
@@ -132,7 +144,7 @@ def _close(plan: Plan, request: Request, outcome: Outcome, console: Console) -> 
     return WorkError.exit_code
 
 
-def _interrupted(plan: Plan, request: Request, console: Console) -> int:
+def _say_how_to_go_on(plan: Plan, request: Request, console: Console) -> None:
     done = len(plan.done(request.runs))
     again = shlex.join(["bench", *sys.argv[1:]])
     console.print(
@@ -141,7 +153,6 @@ def _interrupted(plan: Plan, request: Request, console: Console) -> int:
         markup=False,
         soft_wrap=True,
     )
-    return INTERRUPTED
 
 
 def print_results(plan: Plan, runs: Path) -> None:

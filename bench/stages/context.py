@@ -10,6 +10,7 @@ import torch
 from bench.execution.artifacts import Artifacts
 from bench.pixels import Cache
 from bench.progress import Progress
+from bench.stop import Stop
 from registry.datasets import source_row
 from registry.datasets.split import Split
 
@@ -23,6 +24,7 @@ class Context:
     device: torch.device
     progress: Progress
     cache: Cache
+    stop: Stop = field(default_factory=Stop)
     splits: dict[str, Split] = field(default_factory=dict)
     """Datasets read so far: each is prepared and verified once per run."""
 

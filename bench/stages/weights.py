@@ -8,10 +8,11 @@ from pathlib import Path
 from safetensors.torch import load_file, save_file
 
 from bench.execution.artifacts import read_json, write_json
-from bench.identity import Model
+from bench.identity import Model, key_of
 from bench.model import Embedder, build_embedder
 from bench.sources import training_source
 from bench.stages.context import Context
+from bench.train.checkpoint import Checkpoint
 from bench.train.loop import train
 
 STATE, LOG = "weights.safetensors", "training.json"
@@ -19,11 +20,22 @@ STATE, LOG = "weights.safetensors", "training.json"
 
 def ensure_weights(model: Model, context: Context) -> None:
     """Train the model unless that was done; there is nothing to do for an untrained one."""
-    if model.training is None or context.artifacts.has(model):
+    if model.training is None:
+        return
+    checkpoint = checkpoint_of(model, context)
+    if context.artifacts.has(model):
+        checkpoint.remove()  # of a run that was killed after it had published
         return
     embedder = build_embedder(model, [model.training.pooling])
     source = training_source(model, model.training, context)
-    log = train(embedder, model, source, device=context.device, progress=context.progress)
+    log = train(
+        embedder,
+        model,
+        source,
+        device=context.device,
+        progress=context.progress,
+        checkpoint=checkpoint,
+    )
 
     def write(folder: Path) -> None:
         state = {name: value.cpu().contiguous() for name, value in embedder.state_dict().items()}
@@ -31,6 +43,19 @@ def ensure_weights(model: Model, context: Context) -> None:
         write_json(folder / LOG, log)
 
     context.artifacts.publish(model, write)
+    checkpoint.remove()
+
+
+def checkpoint_of(model: Model, context: Context) -> Checkpoint:
+    """Say where a training leaves its state while it is under way."""
+    key = key_of(model)
+    return Checkpoint(
+        context.artifacts.root.with_name("checkpoints") / key,
+        key,
+        context.stop,
+        context.progress.note,
+        again=context.artifacts.again,
+    )
 
 
 def load_embedder(

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from bench.decode import BadImageError
-from bench.identity import Model, Training
-from bench.images import DECODERS, ImageSource
+from bench.identity import Model
+from bench.images import ImageSource
 from bench.model import Embedder
 from bench.progress import Progress
+from bench.train.checkpoint import Checkpoint
+from bench.train.feed import BatchSource
 from bench.train.memory import CrossBatchMemory
-from bench.train.samplers import class_balanced
-from registry.datasets.split import Positions
+from bench.train.state import State, put_back
 from registry.errors import WorkError
 from registry.losses import parse_loss
 from registry.losses.labelled import Labelled
 from registry.recipes import RECIPES, Recipe
-from registry.transforms import Pixels
 
 
 def train(
@@ -33,10 +29,12 @@ def train(
     *,
     device: torch.device,
     progress: Progress,
+    checkpoint: Checkpoint,
 ) -> dict[str, object]:
     """Train in place; returns the loss of every step and the images left out.
 
-    Bit-equal for equal inputs on one machine's CPU. Raises WorkError where the loss is no number.
+    Bit-equal for equal inputs on one machine's CPU, stopped and resumed or not. Raises WorkError
+    where the loss is no number, Interrupted when asked to stop.
     """
     training = model.training
     assert training is not None
@@ -44,8 +42,34 @@ def train(
     row, parameters = parse_loss(training.loss)
     assert row.build is not None
     loss_of = row.build(parameters)
-    feed = BatchSource(source, training, recipe)
-    memory = CrossBatchMemory(round(recipe.memory_share * len(source.images)))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(training.seed)
+        found = checkpoint.read(embedder, device)
+        feed = BatchSource(source, training, recipe, found.facts["bad"] if found else None)
+        state = begin(embedder, feed, recipe, device)
+        if found:
+            put_back(found, state)
+        first = len(state.losses)
+        name = f"training {model.backbone}, {training.loss}"
+        with progress.step(name, recipe.steps, "steps") as advance, checkpoint.stop.deferred():
+            if found:
+                progress.note(f"{name}: resumed at step {first} of {recipe.steps}")
+                advance(first)
+            for step, drawn in enumerate(feed.batches(recipe.steps, first), first):
+                set_rate(state.optimiser, recipe.lr * rate_at(step, recipe))
+                batch = embed(embedder, *drawn, training.pooling, device)
+                loss = loss_of(batch, state.memory.content)
+                state.losses.append(_finite(loss, step, state.losses, checkpoint))
+                learn(state, loss, recipe.clip_norm)
+                if step >= recipe.memory_start:
+                    state.memory.add(batch)
+                checkpoint.after_step(state)
+                advance(1)
+    return {"losses": state.losses, "skipped": feed.bad_files(), "images": len(source.images)}
+
+
+def begin(embedder: Embedder, feed: BatchSource, recipe: Recipe, device: torch.device) -> State:
+    """Make the state before the first step."""
     embedder.to(device).train()
     optimiser = torch.optim.AdamW(
         embedder.parameters(),
@@ -53,26 +77,16 @@ def train(
         weight_decay=recipe.weight_decay,
         fused=True,
     )
-    losses: list[float] = []
-    name = f"training {model.backbone}, {training.loss}"
-    with (
-        torch.random.fork_rng(devices=[]),
-        progress.step(name, recipe.steps, "steps") as advance,
-    ):
-        torch.manual_seed(training.seed)
-        for step, drawn in enumerate(feed.batches(recipe.steps)):
-            set_rate(optimiser, recipe.lr * rate_at(step, recipe))
-            batch = embed(embedder, *drawn, training.pooling, device)
-            loss = loss_of(batch, memory.content)
-            losses.append(_finite(loss, step, losses))
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(embedder.parameters(), recipe.clip_norm)
-            optimiser.step()
-            if step >= recipe.memory_start:
-                memory.add(batch)
-            advance(1)
-    return {"losses": losses, "skipped": feed.bad_files(), "images": len(source.images)}
+    memory = CrossBatchMemory(round(recipe.memory_share * len(feed.source.images)))
+    return State(embedder, optimiser, memory, feed, device)
+
+
+def learn(state: State, loss: Tensor, clip_norm: float) -> None:
+    """Move the parameters down the gradient."""
+    state.optimiser.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(state.network.parameters(), clip_norm)
+    state.optimiser.step()
 
 
 def rate_at(step: int, recipe: Recipe) -> float:
@@ -101,75 +115,13 @@ def embed(
     return Labelled(unit, labels.to(device), positions.to(device))
 
 
-def _finite(loss: Tensor, step: int, before: list[float]) -> float:
+def _finite(loss: Tensor, step: int, before: list[float], checkpoint: Checkpoint) -> float:
     value = float(loss.detach())
     if not math.isfinite(value):
+        kept = f"; the last checkpoint before it stays in {checkpoint.file}"
         raise WorkError(
             f"the loss is {value} at step {step} (before: "
             f"{', '.join(f'{loss:.4g}' for loss in before[-3:]) or 'nothing'}): "
-            "lower the learning rate or the margin"
+            f"lower the learning rate or the margin{kept if checkpoint.good else ''}"
         )
     return value
-
-
-class BatchSource:
-    """Augmented batches; each depends on the seed and its step alone."""
-
-    def __init__(self, source: ImageSource, training: Training, recipe: Recipe) -> None:
-        self.source = source
-        self.seed = training.seed
-        self.skip_bad = training.skip_bad_images
-        self.bad = self._check()
-        labels = source.images.labels
-        usable = np.setdiff1d(np.arange(len(labels), dtype=np.int64), self.bad)
-        self.sampler = class_balanced(
-            labels,
-            usable,
-            classes=recipe.classes_per_batch,
-            images=recipe.images_per_class,
-            seed=training.seed,
-        )
-
-    def batches(self, steps: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Yield (B, 3, S, S) uint8 images, (B,) classes and (B,) positions, one batch ahead."""
-        with ThreadPoolExecutor(DECODERS) as pool:
-            ahead: list[tuple[Positions, list[Future[Pixels]]]] = []
-            for step in range(steps + 1):
-                if step < steps:
-                    ahead.append(self._ordered(step, pool))
-                if step > 0:
-                    yield self._collected(*ahead.pop(0))
-
-    def _ordered(
-        self, step: int, pool: ThreadPoolExecutor
-    ) -> tuple[Positions, list[Future[Pixels]]]:
-        positions = next(self.sampler)
-        futures = [
-            pool.submit(self.source.augmented, int(position), (self.seed, step, slot))
-            for slot, position in enumerate(positions)
-        ]
-        return positions, futures
-
-    def _collected(
-        self, positions: Positions, futures: list[Future[Pixels]]
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        pixels = np.stack([future.result() for future in futures])
-        stacked = torch.from_numpy(pixels).permute(0, 3, 1, 2)
-        labels = torch.from_numpy(self.source.images.labels[positions])
-        return stacked, labels, torch.from_numpy(positions)
-
-    def bad_files(self) -> list[str]:
-        """Name the images that were left out."""
-        return [self.source.images.paths[position] for position in self.bad]
-
-    def _check(self) -> Positions:
-        """Decode everything once: with --skip-bad-images, to know what to leave out."""
-        if not self.skip_bad:
-            return np.empty(0, dtype=np.int64)
-        bad = []
-        for position in range(len(self.source.images)):
-            try:
-                self.source.resized(position)
-            except BadImageError:
-                bad.append(position)
-        return np.array(bad, dtype=np.int64)

@@ -1,0 +1,558 @@
+"""bench.train.checkpoint: a training killed anywhere goes on to the same bits."""
+
+import itertools
+import json
+import os
+import pickle
+import resource
+import signal
+import subprocess
+import sys
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from timm.layers.drop import DropPath
+
+from bench.execution.artifacts import Artifacts, read_json
+from bench.identity import Model, Training
+from bench.images import ImageSource
+from bench.model import build_embedder
+from bench.progress import Silent
+from bench.stages.context import Context
+from bench.stages.weights import checkpoint_of, ensure_weights
+from bench.stop import Interrupted, Stop
+from bench.train import loop
+from bench.train.checkpoint import Checkpoint
+from bench.train.snapshot import Snapshot, UnusableError, read_snapshot, write_snapshot
+from bench.train.state import tensors_of
+from registry.datasets.folder import folder_dataset
+from registry.errors import WorkError
+from registry.recipes import RECIPES
+from registry.transforms import AUGMENTATIONS, Target
+from tests.conftest import write_photos
+
+ROOT = Path(__file__).resolve().parent.parent
+CPU = torch.device("cpu")
+SHORT = replace(
+    RECIPES["smoke"],
+    name="short",
+    steps=9,
+    classes_per_batch=3,
+    warmup_steps=2,
+    memory_share=0.7,
+    memory_start=3,
+)
+"""Batches of 6; the memory of 15 is full, and forgets, from step 6 on."""
+
+
+class Killed(BaseException):
+    """Stands for a SIGKILL: no handler of ours may answer it."""
+
+
+class Notes(Silent):
+    """Keeps what is said."""
+
+    def __init__(self):
+        self.said = []
+
+    def note(self, text):
+        self.said.append(text)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    folder = write_photos(tmp_path_factory.mktemp("photos") / "photos")
+    return folder_dataset(f"folder:{folder}").read(folder).evaluated
+
+
+@pytest.fixture(autouse=True)
+def _every_step(monkeypatch):
+    """A short recipe, and a checkpoint after each of its steps."""
+    monkeypatch.setattr("bench.train.loop.RECIPES", {"short": SHORT, "smoke": RECIPES["smoke"]})
+    monkeypatch.setattr("bench.train.checkpoint.SECONDS", 0)
+    monkeypatch.setattr("bench.train.checkpoint.SHARE", 1)
+
+
+def model_of(backbone="tiny_vit", *, head_dims=None, skip=False):
+    pooling = "gem" if backbone == "tiny_conv" else "cls"
+    about = ("", "", pooling, "contrastive+koleo", "short", head_dims, 0, skip)
+    return Model(backbone, "scratch", 32, 0, Training(*about))
+
+
+def begun(folder, **changes):
+    options = {"key": "key", "stop": Stop(), "note": print} | changes
+    return Checkpoint(folder / "checkpoint", **options)
+
+
+def network_of(model):
+    network = build_embedder(model, [model.training.pooling])
+    for block in getattr(network.backbone, "blocks", []):
+        block.drop_path1 = DropPath(0.3)
+        block.drop_path2 = DropPath(0.3)
+    return network
+
+
+def trained(images, checkpoint, model=None, progress=None):
+    """Train from the start or from a checkpoint: all tensors, losses and the rest of the log."""
+    model = model or model_of()
+    network = network_of(model)
+    source = ImageSource(images, AUGMENTATIONS[SHORT.transform], Target(32, "bicubic"))
+    log = loop.train(
+        network,
+        model,
+        source,
+        device=CPU,
+        progress=progress or Silent(),
+        checkpoint=checkpoint,
+    )
+    return {name: tensor.detach() for name, tensor in tensors_of(network)}, log
+
+
+def same(one, other):
+    assert one[1] == other[1]
+    assert one[0].keys() == other[0].keys()
+    assert [name for name in one[0] if not torch.equal(one[0][name], other[0][name])] == []
+
+
+def killed(monkeypatch, images, checkpoint, step, model=None):
+    """Train until a step is half done."""
+    learn, calls = loop.learn, itertools.count(step_of(checkpoint))
+
+    def dies(*arguments):
+        learn(*arguments)
+        if next(calls) == step:
+            raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr("bench.train.loop.learn", dies)
+        with pytest.raises(Killed):
+            trained(images, checkpoint, model)
+
+
+def step_of(checkpoint):
+    snapshot = read_snapshot(checkpoint.file)
+    return len(snapshot.facts["losses"]) if snapshot else 0
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        model_of(),
+        model_of("tiny_conv"),
+        model_of(head_dims=7),
+        model_of("tiny_conv", head_dims=5),
+    ],
+    ids=["vit", "conv", "vit-7", "conv-5"],
+)
+def test_killed_anywhere_it_goes_on_to_the_same_bits(images, tmp_path, monkeypatch, model):
+    whole = trained(images, begun(tmp_path / "whole"), model)
+    assert len(whole[1]["losses"]) == SHORT.steps
+    folder = tmp_path / "killed"
+    for step in (0, 1, 4, 6, 8):  # at its first, before and after the memory began and was full
+        killed(monkeypatch, images, begun(folder), step, model)
+        assert step_of(begun(folder)) == step
+    same(trained(images, begun(folder), model), whole)
+
+
+def test_steps_after_the_last_checkpoint_are_done_again(images, tmp_path, monkeypatch):
+    whole = trained(images, begun(tmp_path / "whole"))
+    clock = itertools.count(step=10)
+    monkeypatch.setattr("bench.train.checkpoint.SECONDS", 25)
+    monkeypatch.setattr(
+        "bench.train.checkpoint.time", SimpleNamespace(monotonic=lambda: next(clock))
+    )
+    killed(monkeypatch, images, begun(tmp_path), 7)
+    assert 0 < step_of(begun(tmp_path)) < 7
+    same(trained(images, begun(tmp_path)), whole)
+
+
+def test_batches_before_the_checkpoint_are_not_decoded_again(images, tmp_path, monkeypatch):
+    killed(monkeypatch, images, begun(tmp_path), 6)
+    seen = set()
+    augmented = ImageSource.augmented
+
+    def noted(self, position, seed):
+        seen.add(seed[1])
+        return augmented(self, position, seed)
+
+    monkeypatch.setattr(ImageSource, "augmented", noted)
+    trained(images, begun(tmp_path))
+    assert seen == {6, 7, 8}
+
+
+def test_progress_starts_where_the_training_does(images, tmp_path, monkeypatch):
+    progress = Notes()
+    killed(monkeypatch, images, begun(tmp_path), 6)
+    advanced = []
+    progress.step = lambda *about: nullcontext(advanced.append)
+    trained(images, begun(tmp_path), progress=progress)
+    assert progress.said == ["training tiny_vit, contrastive+koleo: resumed at step 6 of 9"]
+    assert advanced == [6, 1, 1, 1]
+
+
+def test_a_stop_leaves_a_checkpoint_of_its_very_step(images, tmp_path, monkeypatch):
+    monkeypatch.setattr("bench.train.checkpoint.SECONDS", 1e9)
+    whole = trained(images, begun(tmp_path / "whole"))
+    rate = loop.rate_at
+    for number, step in ((signal.SIGTERM, 2), (signal.SIGUSR1, 5), (signal.SIGINT, 8)):
+        said, calls = [], itertools.count(step_of(begun(tmp_path)))
+        checkpoint = begun(tmp_path, note=said.append)
+
+        def signalled(at, recipe, number=number, step=step, calls=calls):
+            if next(calls) == step:
+                signal.raise_signal(number)
+            return rate(at, recipe)
+
+        with monkeypatch.context() as patched:
+            patched.setattr("bench.train.loop.rate_at", signalled)
+            with pytest.raises(Interrupted) as ended, checkpoint.stop.listening():
+                trained(images, checkpoint)
+        assert ended.value.exit_code == 128 + number
+        assert said == [f"stopped after {step + 1} steps, kept in {checkpoint.file}"]
+        assert step_of(checkpoint) == step + 1
+    same(trained(images, begun(tmp_path)), whole)  # of which nothing but the end is left
+
+
+def test_a_second_ctrl_c_does_not_wait_and_keeps_the_last_one(images, tmp_path, monkeypatch):
+    whole = trained(images, begun(tmp_path / "whole"))
+    checkpoint, learn, calls = begun(tmp_path), loop.learn, itertools.count()
+
+    def impatient(*arguments):
+        learn(*arguments)
+        if next(calls) == 5:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            pytest.fail("the second one has to raise")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("bench.train.loop.learn", impatient)
+        with pytest.raises(KeyboardInterrupt), checkpoint.stop.listening():
+            trained(images, checkpoint)
+    assert step_of(checkpoint) == 5
+    same(trained(images, begun(tmp_path)), whole)
+
+
+def test_images_left_out_stay_left_out(images, tmp_path, monkeypatch):
+    root = write_photos(tmp_path / "photos")
+    images = folder_dataset(f"folder:{root}").read(root).evaluated
+    broken = root / "class0" / "1.jpg"
+    content = broken.read_bytes()
+    broken.write_bytes(b"")
+    whole = trained(images, begun(tmp_path / "whole"), model_of(skip=True))
+    assert whole[1]["skipped"] == ["class0/1.jpg"]
+    killed(monkeypatch, images, begun(tmp_path), 4, model_of(skip=True))
+    broken.write_bytes(content)  # a disk that is back: this training has begun without it
+    same(trained(images, begun(tmp_path), model_of(skip=True)), whole)
+
+
+def test_force_starts_from_the_beginning(images, tmp_path, monkeypatch):
+    killed(monkeypatch, images, begun(tmp_path), 4)
+    progress = Notes()
+    same(
+        trained(images, begun(tmp_path, again=True), progress=progress),
+        trained(images, begun(tmp_path / "whole")),
+    )
+    assert progress.said == []
+
+
+def test_a_loss_that_is_no_number_keeps_the_checkpoint_before_it(images, tmp_path, monkeypatch):
+    def breaks(state, loss, clip_norm):
+        learn(state, loss, clip_norm)
+        if len(state.losses) == 5:
+            next(state.network.parameters()).data.fill_(float("nan"))
+
+    learn = loop.learn
+    monkeypatch.setattr("bench.train.loop.learn", breaks)
+    checkpoint = begun(tmp_path)
+    message = r"the loss is nan at step 5 \(before: .*stays in .*training.safetensors"
+    with pytest.raises(WorkError, match=message):
+        trained(images, checkpoint)
+    assert step_of(checkpoint) == 4
+    assert all(torch.isfinite(tensor).all() for tensor in load_file(checkpoint.file).values())
+
+
+def test_without_a_checkpoint_the_message_names_none(images, tmp_path, monkeypatch):
+    monkeypatch.setattr("bench.train.checkpoint.SECONDS", 1e9)
+    monkeypatch.setattr("bench.train.loop.functional.normalize", lambda v, dim: v * float("nan"))
+    with pytest.raises(WorkError, match=r"the margin$"):
+        trained(images, begun(tmp_path))
+
+
+def flipped(file):
+    """Damage the middle of the tensors."""
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def flipped_facts(file):
+    content = file.read_bytes()
+    file.write_bytes(content.replace(b'"losses\\": [', b'"losses\\": [1', 1))
+
+
+def shortened(file):
+    file.write_bytes(file.read_bytes()[:-5])
+
+
+def emptied(file):
+    file.write_bytes(b"")
+
+
+def made_a_folder(file):
+    file.unlink()
+    file.mkdir()
+
+
+def pickled(file):
+    file.write_bytes(pickle.dumps(Killed))
+
+
+def anothers(file):
+    """A safetensors file of somebody else."""
+    save_file({"weight": torch.ones(3)}, file)
+
+
+def of_other_origin(**changes):
+    def change(file):
+        snapshot = read_snapshot(file)
+        facts = {**snapshot.facts, "origin": {**snapshot.facts["origin"], **changes}}
+        write_snapshot(Snapshot(snapshot.tensors, facts), file)
+
+    return change
+
+
+def of_another_network(file):
+    snapshot = read_snapshot(file)
+    tensors = {**snapshot.tensors, "network.head.weight": torch.ones(3, 64)}
+    write_snapshot(Snapshot(tensors, snapshot.facts), file)
+
+
+DAMAGES = {
+    flipped: "its checksum differs",
+    flipped_facts: "damaged",
+    shortened: "damaged",
+    emptied: "damaged",
+    made_a_folder: "damaged",
+    pickled: "damaged",
+    anothers: "its checksum differs",
+    of_other_origin(stage="other"): "stage was other and is key",
+    of_other_origin(torch="1.0"): "torch was 1.0 and is",
+    of_other_origin(numpy="1.0"): "numpy was 1.0 and is",
+    of_other_origin(timm="1.0"): "timm was 1.0 and is",
+    of_other_origin(format=0): "format was 0 and is",
+    of_other_origin(device="cuda"): "device was cuda and is cpu",
+    of_another_network: "it is of another network",
+}
+
+
+def test_what_nothing_can_go_on_from_is_told_and_ignored(images, tmp_path, monkeypatch):
+    killed(monkeypatch, images, begun(tmp_path / "good"), 4)
+    content = begun(tmp_path / "good").file.read_bytes()
+    model = model_of()
+    for number, (damage, reason) in enumerate(DAMAGES.items()):
+        said = []
+        checkpoint = begun(tmp_path / str(number), note=said.append)
+        checkpoint.file.parent.mkdir(parents=True)
+        checkpoint.file.write_bytes(content)
+        damage(checkpoint.file)
+        network = network_of(model)
+        before = {name: tensor.clone() for name, tensor in tensors_of(network)}
+        assert checkpoint.read(network, CPU) is None
+        assert not checkpoint.good
+        assert len(said) == 1
+        assert said[0].startswith(f"the training starts anew, not from {checkpoint.file}: ")
+        assert reason in said[0]
+        assert all(torch.equal(before[name], tensor) for name, tensor in tensors_of(network))
+
+
+def test_a_training_with_a_damaged_checkpoint_is_as_without(images, tmp_path, monkeypatch):
+    killed(monkeypatch, images, begun(tmp_path), 4)
+    flipped(begun(tmp_path).file)
+    whole = trained(images, begun(tmp_path / "whole"))
+    same(trained(images, begun(tmp_path)), whole)
+
+
+def test_a_full_disk_is_told_once_and_the_training_goes_on(images, tmp_path, monkeypatch):
+    whole = trained(images, begun(tmp_path / "whole"))
+    said, limits = [], resource.getrlimit(resource.RLIMIT_FSIZE)
+    checkpoint = begun(tmp_path, note=said.append)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        found = trained(images, checkpoint)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    same(found, whole)
+    assert len(said) == 1
+    assert said[0].startswith(f"cannot write {checkpoint.file} (")
+    assert said[0].endswith("): the training goes on without it")
+    assert list(checkpoint.folder.iterdir()) == []
+
+
+def test_a_write_that_fails_leaves_the_one_before(images, tmp_path, monkeypatch):
+    def fills(tensors, path, metadata):
+        if next(calls) == 3:
+            path.write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+        save_file(tensors, path, metadata)
+
+    calls = itertools.count()
+    monkeypatch.setattr("bench.train.snapshot.save_file", fills)
+    said = []
+    checkpoint = begun(tmp_path, note=said.append)
+    killed(monkeypatch, images, checkpoint, 4)
+    assert step_of(checkpoint) == 3
+    assert [path.name for path in checkpoint.folder.iterdir()] == [checkpoint.file.name]
+    assert "No space left on device" in said[0]
+
+
+def test_it_is_written_at_intervals_and_takes_its_share_of_the_time(images, tmp_path, monkeypatch):
+    clock = SimpleNamespace(now=0.0, cost=0)
+    written = []
+
+    def write(snapshot, file):
+        written.append(clock.now)
+        clock.now += clock.cost
+
+    monkeypatch.setattr("bench.train.checkpoint.write_snapshot", write)
+    monkeypatch.setattr("bench.train.checkpoint.take_down", lambda state: Snapshot({}, {}))
+    monkeypatch.setattr("bench.train.checkpoint.SECONDS", 60)
+    monkeypatch.setattr("bench.train.checkpoint.SHARE", 0.02)
+    time = SimpleNamespace(monotonic=lambda: clock.now)
+    monkeypatch.setattr("bench.train.checkpoint.time", time)
+    state = SimpleNamespace(finite=lambda: True, device=CPU)
+    for clock.cost, between in ((1, 61), (3, 150)):
+        written.clear()
+        checkpoint = begun(tmp_path)
+        checkpoint.read(None, CPU)
+        while len(written) < 3:
+            clock.now += 1
+            checkpoint.after_step(state)
+        assert written[2] - written[1] == between
+
+
+def test_it_is_gone_once_the_weights_are_there(photos, tmp_path, monkeypatch):
+    root = write_photos(tmp_path / "own")
+    name = f"folder:{root}@split=classes"
+    training = Training(name, "", "cls", "contrastive", "short", None, 0, skip_bad_images=False)
+    model = Model("tiny_vit", "scratch", 32, 0, training)
+    two = replace(SHORT, classes_per_batch=2)
+    monkeypatch.setattr("bench.train.loop.RECIPES", {"short": two})
+    monkeypatch.setattr("bench.identity.RECIPES", {"short": two})
+    monkeypatch.setattr("bench.sources.RECIPES", {"short": two})
+    cache = SimpleNamespace(store=lambda *about: None)
+    context = Context(Artifacts(tmp_path / "runs"), tmp_path, CPU, Silent(), cache)
+    file = checkpoint_of(model, context).file
+    assert file.relative_to(tmp_path / "runs").parts[0] == "checkpoints"
+
+    def publish(stage, write):
+        assert file.is_file()
+        return kept(stage, write)
+
+    kept = context.artifacts.publish
+    monkeypatch.setattr(context.artifacts, "publish", publish)
+    ensure_weights(model, context)
+    assert not file.parent.exists()
+    file.parent.mkdir()
+    file.write_bytes(b"of a run that was killed just then")
+    ensure_weights(model, context)
+    assert not file.parent.exists()
+
+
+def test_a_snapshot_is_read_as_written(tmp_path):
+    tensors = {
+        "one": torch.arange(6).reshape(2, 3).T,
+        "none": torch.empty(0, 3),
+        "scalar": torch.tensor(0.1),
+        "half": torch.ones(3, dtype=torch.bfloat16),
+        "flags": torch.tensor([True, False]),
+    }
+    facts = {"losses": [0.1, 1e-300], "big": 2**127 + 1}
+    write_snapshot(Snapshot(tensors, facts), tmp_path / "file")
+    found = read_snapshot(tmp_path / "file")
+    assert found.facts == facts
+    assert found.tensors.keys() == tensors.keys()
+    for name, tensor in tensors.items():
+        assert found.tensors[name].dtype == tensor.dtype
+        assert torch.equal(found.tensors[name], tensor)
+    assert read_snapshot(tmp_path / "missing") is None
+    with safe_open(tmp_path / "file", framework="pt") as content:
+        assert json.loads(content.metadata()["facts"]) == facts
+
+
+def test_every_byte_of_a_snapshot_counts(tmp_path):
+    file = tmp_path / "file"
+    tensors = {"one": torch.arange(3), "two": torch.ones(2)}
+    write_snapshot(Snapshot(tensors, {"losses": [0.25]}), file)
+    content = file.read_bytes()
+    for place in range(len(content)):
+        file.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        try:
+            found = read_snapshot(file)
+        except UnusableError:
+            continue
+        assert found.facts == {"losses": [0.25]}
+        assert all(torch.equal(found.tensors[name], tensors[name]) for name in tensors)
+
+
+CHILD = """
+import sys
+from bench.cli import main
+from bench.train import checkpoint, loop
+checkpoint.SECONDS, checkpoint.SHARE = 0, 1
+rate = loop.rate_at
+def told(step, recipe):
+    print("step", step, file=sys.stderr, flush=True)
+    return rate(step, recipe)
+loop.rate_at = told
+main(sys.argv[1:])
+"""
+
+
+def signalled(words, step, number):
+    """Run the command line in a process of its own, and signal it when a step begins."""
+    with subprocess.Popen(
+        [sys.executable, "-c", CHILD, *words],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    ) as process:
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if line == f"step {step}\n":
+                process.send_signal(number)
+    return process.returncode, "".join(said)
+
+
+@pytest.mark.slow
+def test_a_killed_command_goes_on_to_the_same_weights(bench, data, tmp_path):
+    words = ["run", "dataset=twin-sop", "backbone=tiny_vit", "recipe=smoke"]
+    runs = tmp_path / "killed"
+    places = ["--runs", str(runs), "--data", str(data)]
+    code, _ = signalled([*words, *places], 9, signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    code, said = signalled([*words, *places], 23, signal.SIGTERM)  # the memory began at 20
+    assert code == 143
+    assert "resumed at step " in said
+    assert "step 0\n" not in said
+    assert "interrupted: 0 of 1 cells done; go on with" in said
+    assert len(list((runs / "checkpoints").iterdir())) == 1
+    code, said = signalled([*words, *places], -1, 0)
+    assert code == 0, said
+    assert "of 30\n" in said
+    assert list((runs / "checkpoints").iterdir()) == []
+    bench(*words)
+    for name in ("weights.safetensors", "training.json"):
+        one, other = (next(folder.rglob(name)) for folder in (runs, bench.runs))
+        assert one.read_bytes() == other.read_bytes()
+    one, other = (
+        read_json(next((folder / "reports").glob("*.json"))) for folder in (runs, bench.runs)
+    )
+    assert one["metrics"] == other["metrics"]

@@ -1,5 +1,6 @@
 """Shared fixtures: tiny images and datasets, a finished smoke run, real inputs where they are."""
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,14 @@ def smoke(data, tmp_path_factory):
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
     return runs
+
+
+@pytest.fixture
+def heard():
+    """Have Python hear Ctrl-C, also where the tests run in the background: shells mute it there."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -37,6 +37,8 @@ from registry.recipes import RECIPES
 from registry.transforms import AUGMENTATIONS, Target
 from tests.conftest import write_photos
 
+pytestmark = pytest.mark.usefixtures("heard")
+
 ROOT = Path(__file__).resolve().parent.parent
 CPU = torch.device("cpu")
 SHORT = replace(

@@ -7,6 +7,8 @@ import pytest
 
 from bench.stop import SIGNALS, Interrupted, Stop
 
+pytestmark = pytest.mark.usefixtures("heard")
+
 
 def test_a_signal_ends_work_at_once_by_its_own_exit_code():
     for number, exit_code in (

@@ -29,6 +29,7 @@ from bench.stages.weights import checkpoint_of, ensure_weights
 from bench.stop import Interrupted, Stop
 from bench.train import loop
 from bench.train.checkpoint import Checkpoint
+from bench.train.memory import CrossBatchMemory
 from bench.train.snapshot import Snapshot, UnusableError, read_snapshot, write_snapshot
 from bench.train.state import tensors_of
 from registry.datasets.folder import folder_dataset
@@ -97,6 +98,12 @@ def network_of(model):
     for block in getattr(network.backbone, "blocks", []):
         block.drop_path1 = DropPath(0.3)
         block.drop_path2 = DropPath(0.3)
+    network.register_buffer("calls", torch.zeros(()), persistent=False)  # in no state dict
+
+    def count(*_):
+        network.calls += 1
+
+    network.register_forward_hook(count)
     return network
 
 
@@ -160,6 +167,25 @@ def test_killed_anywhere_it_goes_on_to_the_same_bits(images, tmp_path, monkeypat
         killed(monkeypatch, images, begun(folder), step, model)
         assert step_of(begun(folder)) == step
     same(trained(images, begun(folder), model), whole)
+
+
+def test_the_memory_lies_where_it_lay(images, tmp_path, monkeypatch):
+    """A product's last bit may depend on that, though on no processor of ours it did."""
+    laid = []
+
+    def noted(self, batch):
+        laid.append(self.content and [part.storage_offset() for part in self.content])
+        add(self, batch)
+
+    add = CrossBatchMemory.add
+    monkeypatch.setattr(CrossBatchMemory, "add", noted)
+    model = model_of(head_dims=7)
+    trained(images, begun(tmp_path / "whole"), model)
+    whole, laid = laid, []
+    killed(monkeypatch, images, begun(tmp_path), 7, model)
+    laid.clear()
+    trained(images, begun(tmp_path), model)
+    assert laid == whole[-2:] == [[42, 6, 6]] * 2
 
 
 def test_steps_after_the_last_checkpoint_are_done_again(images, tmp_path, monkeypatch):
@@ -485,6 +511,15 @@ def test_a_snapshot_is_read_as_written(tmp_path):
     assert read_snapshot(tmp_path / "missing") is None
     with safe_open(tmp_path / "file", framework="pt") as content:
         assert json.loads(content.metadata()["facts"]) == facts
+
+
+def test_what_was_read_is_on_no_file(tmp_path):
+    file = tmp_path / "file"
+    write_snapshot(Snapshot({"one": torch.ones(9999)}, {}), file)
+    found = read_snapshot(file)
+    with file.open("r+b") as content:
+        content.write(bytes(file.stat().st_size))
+    assert torch.equal(found.tensors["one"], torch.ones(9999))
 
 
 def test_every_byte_of_a_snapshot_counts(tmp_path):

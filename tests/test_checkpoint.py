@@ -1,7 +1,6 @@
 """bench.train.checkpoint: a training killed anywhere goes on to the same bits."""
 
 import itertools
-import json
 import os
 import pickle
 import resource
@@ -15,7 +14,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from timm.layers.drop import DropPath
 
@@ -30,7 +28,7 @@ from bench.stop import Interrupted, Stop
 from bench.train import loop
 from bench.train.checkpoint import Checkpoint
 from bench.train.memory import CrossBatchMemory
-from bench.train.snapshot import Snapshot, UnusableError, read_snapshot, write_snapshot
+from bench.train.snapshot import Snapshot, read_snapshot, write_snapshot
 from bench.train.state import tensors_of
 from registry.datasets.folder import folder_dataset
 from registry.errors import WorkError
@@ -490,51 +488,6 @@ def test_it_is_gone_once_the_weights_are_there(photos, tmp_path, monkeypatch):
     file.write_bytes(b"of a run that was killed just then")
     ensure_weights(model, context)
     assert not file.parent.exists()
-
-
-def test_a_snapshot_is_read_as_written(tmp_path):
-    tensors = {
-        "one": torch.arange(6).reshape(2, 3).T,
-        "none": torch.empty(0, 3),
-        "scalar": torch.tensor(0.1),
-        "half": torch.ones(3, dtype=torch.bfloat16),
-        "flags": torch.tensor([True, False]),
-    }
-    facts = {"losses": [0.1, 1e-300], "big": 2**127 + 1}
-    write_snapshot(Snapshot(tensors, facts), tmp_path / "file")
-    found = read_snapshot(tmp_path / "file")
-    assert found.facts == facts
-    assert found.tensors.keys() == tensors.keys()
-    for name, tensor in tensors.items():
-        assert found.tensors[name].dtype == tensor.dtype
-        assert torch.equal(found.tensors[name], tensor)
-    assert read_snapshot(tmp_path / "missing") is None
-    with safe_open(tmp_path / "file", framework="pt") as content:
-        assert json.loads(content.metadata()["facts"]) == facts
-
-
-def test_what_was_read_is_on_no_file(tmp_path):
-    file = tmp_path / "file"
-    write_snapshot(Snapshot({"one": torch.ones(9999)}, {}), file)
-    found = read_snapshot(file)
-    with file.open("r+b") as content:
-        content.write(bytes(file.stat().st_size))
-    assert torch.equal(found.tensors["one"], torch.ones(9999))
-
-
-def test_every_byte_of_a_snapshot_counts(tmp_path):
-    file = tmp_path / "file"
-    tensors = {"one": torch.arange(3), "two": torch.ones(2)}
-    write_snapshot(Snapshot(tensors, {"losses": [0.25]}), file)
-    content = file.read_bytes()
-    for place in range(len(content)):
-        file.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
-        try:
-            found = read_snapshot(file)
-        except UnusableError:
-            continue
-        assert found.facts == {"losses": [0.25]}
-        assert all(torch.equal(found.tensors[name], tensors[name]) for name in tensors)
 
 
 CHILD = """

@@ -118,7 +118,8 @@ def trained(images, checkpoint, model=None, progress=None):
         progress=progress or Silent(),
         checkpoint=checkpoint,
     )
-    return {name: tensor.detach() for name, tensor in tensors_of(network)}, log
+    found = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+    return {name: tensor.detach() for name, tensor in found.items()}, log
 
 
 def same(one, other):

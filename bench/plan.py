@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.execution.artifacts import Artifacts
-from bench.identity import Extraction, Fit, Model, Scores, report_key, scores_of
+from bench.identity import Extraction, Fit, Model, Scores, Stage, report_key, scores_of
 from bench.job import Job, Pruned, resolve
 from bench.matrix import Matrix, excluded_by
 from registry.datasets import source_row
@@ -23,6 +23,16 @@ class Planned:
     job: Job
     key: str
     scores: Scores
+
+    def stages(self) -> list[Stage]:
+        """Every stage it needs, in the order of doing; an extraction yields all its features."""
+        fit = self.scores.descriptors.fit
+        found: list[Stage] = [self.scores.descriptors.features.extraction.model]
+        if fit is not None:
+            found += [fit.features.extraction, fit]
+        for part in self.scores.parts():
+            found += [part.features.extraction, part]
+        return list(dict.fromkeys([*found, self.scores]))
 
 
 @dataclass(frozen=True)

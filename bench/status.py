@@ -2,84 +2,69 @@
 
 from __future__ import annotations
 
-import os
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from bench.execution import lease_files
 from bench.execution.artifacts import read_json, write_json
+from bench.execution.leases import EXPIRY, FOLDER, lease_name
 from bench.identity import digest
-from bench.plan import Plan
+from bench.plan import Plan, Planned
 from results.store import failure_path, report_path
 
 
 def remember(plan: Plan, runs: Path) -> None:
     """Note the cells of a plan, so that status can tell which are missing."""
-    cells = {cell.key: cell.job.label for cell in plan.cells}
+    cells = {cell.key: _noted(cell) for cell in plan.cells}
     write_json(runs / "plans" / f"{digest({'cells': sorted(cells)})}.json", cells)
 
 
-@contextmanager
-def running(plan: Plan, runs: Path) -> Iterator[None]:
-    """Be visible to status while working."""
-    _forget_the_dead(runs)
-    mark = runs / "running" / f"{socket.gethostname()}-{os.getpid()}.json"
-    cells = sorted(cell.key for cell in plan.cells)
-    since = datetime.now(UTC).isoformat(timespec="seconds")
-    write_json(
-        mark, {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "cells": cells}
-    )
-    try:
-        yield
-    finally:
-        mark.unlink(missing_ok=True)
-
-
 def states(runs: Path) -> Iterator[tuple[str, str, str, str]]:
-    """Yield (key, label, state, detail) of every cell asked for, in the order of their labels."""
-    cells: dict[str, str] = {}
-    for path in sorted((runs / "plans").glob("*.json")):
-        cells |= read_json(path)
+    """Yield (key, label, state, detail) of every cell asked for, in the order of their labels.
+
+    A cell is running while a live process holds a lease on one of its stages.
+    """
     at_work = dict(_at_work(runs))
-    for key, label in sorted(cells.items(), key=lambda item: item[1]):
-        if report_path(runs, key).is_file():
-            yield key, label, "done", ""
-        elif failure_path(runs, key).is_file():
-            failure = read_json(failure_path(runs, key))
-            yield key, label, "failed", f"{failure['message']} ({failure_path(runs, key)})"
-        elif key in at_work:
-            yield key, label, "running", at_work[key]
-        else:
-            yield key, label, "missing", ""
+    for key, cell in sorted(_asked_for(runs).items(), key=lambda item: str(item[1]["label"])):
+        running = [at_work[name] for name in cell["stages"] if name in at_work]
+        yield key, cell["label"], *_state(runs, key, running)
 
 
-def _forget_the_dead(runs: Path) -> None:
-    for path in (runs / "running").glob("*.json"):
-        if not _still_there(read_json(path)):
-            path.unlink(missing_ok=True)
+def _state(runs: Path, key: str, running: list[str]) -> tuple[str, str]:
+    if report_path(runs, key).is_file():
+        return "done", ""
+    if failure_path(runs, key).is_file():
+        failure = read_json(failure_path(runs, key))
+        return "failed", f"{failure['message']} ({failure_path(runs, key)})"
+    return ("running", "; ".join(running)) if running else ("missing", "")
 
 
-def _still_there(mark: dict[str, Any]) -> bool:
-    """Whether a run's process lives; that of another host is taken at its word."""
-    return mark["host"] != socket.gethostname() or _alive(mark["pid"])
+def _noted(cell: Planned) -> dict[str, Any]:
+    return {"label": cell.job.label, "stages": [lease_name(stage) for stage in cell.stages()]}
+
+
+def _asked_for(runs: Path) -> Mapping[str, dict[str, Any]]:
+    """Key of a cell -> its label and the names of its stages' leases."""
+    cells: dict[str, dict[str, Any]] = {}
+    for path in sorted((runs / "plans").glob("*.json")):
+        for key, noted in read_json(path).items():
+            old = isinstance(noted, str)  # a label alone: earlier versions noted no more
+            cells[key] = {"label": noted, "stages": []} if old else noted
+    return cells
 
 
 def _at_work(runs: Path) -> Iterator[tuple[str, str]]:
-    for path in (runs / "running").glob("*.json"):
-        mark = read_json(path)
-        if _still_there(mark):
-            text = f"by process {mark['pid']} on {mark['host']} since {mark['since']}"
-            yield from ((key, text) for key in mark["cells"])
+    """Name of a lease -> who holds it, for those whose process is not known to be gone."""
+    for path, lease in lease_files.all_in(runs / FOLDER):
+        if not lease.owner.gone():
+            yield path.stem, f"{lease.what}, by {lease.owner} since {lease.since}, {_sign(path)}"
 
 
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _sign(path: Path) -> str:
+    """How old the last sign of life is: by the clocks, so for people to judge, not for us."""
+    seconds = max(0.0, time.time() - lease_files.renewed(path))
+    age = f"{seconds:.0f} s" if seconds < 2 * EXPIRY else f"{seconds / 60:.0f} min"
+    doubt = ": it may be dead, and a run would take over" if seconds > EXPIRY else ""
+    return f"heartbeat {age} ago{doubt}"

@@ -230,7 +230,7 @@ def test_interrupting_says_how_to_go_on(bench, monkeypatch):
         result = bench(*words, exit_code=130)
     assert "interrupted: 0 of 1 cells done; go on with" in result.output
     assert "1 missing" in bench("status").output
-    assert list((bench.runs / "running").iterdir()) == []
+    assert list((bench.runs / "leases").iterdir()) == []
     bench(*words)
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,7 @@ class Artifacts:
 
     def __init__(self, runs: Path, *, again: bool = False) -> None:
         self.root = runs / "artifacts"
+        self.log = runs / "log" / f"{socket.gethostname()}-{os.getpid()}.log"
         self.again = again
         self.made: set[Path] = set()
 
@@ -56,7 +60,22 @@ class Artifacts:
         with writing(final):
             publish(final, write, replace=self.again)
         self.made.add(final)
+        self._note(f"computed {type(stage).__name__} {key_of(stage)}")
         return final
+
+    def look_again(self) -> None:
+        """Have a network disk forget what it remembers of who is there: opening a folder does."""
+        for name in FOLDERS.values():
+            with suppress(OSError):
+                os.close(os.open(self.root / name, os.O_RDONLY))
+
+    def _note(self, line: str) -> None:
+        """Log it, in a file that this process alone writes: who computed what, and when."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        with suppress(OSError):  # what is logged is there: no reason to fail
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            with self.log.open("a") as file:
+                file.write(f"{now} {line}\n")
 
 
 def write_json(path: Path, content: Mapping[str, Any], *, option: str = "--runs") -> None:

@@ -16,7 +16,7 @@ from bench import estimate
 from bench.options import INTERRUPTED
 from bench.plan import Plan, missing_data, reasons, stages_left, summary
 from bench.progress import Lines, Live, Progress, Silent
-from bench.status import remember, running
+from bench.status import remember
 from bench.stop import Interrupted, Stop
 from registry.errors import UsageError, WorkError
 from results.render import show, terminal
@@ -103,7 +103,7 @@ def _work(plan: Plan, request: Request, console: Console, stop: Stop) -> Outcome
         device = choose_device(request.device)
     remember(plan, request.runs)
     options = Options(request.runs, force=request.force, keep_going=request.keep_going)
-    with running(plan, request.runs), _progress(plan, request, console) as progress:
+    with _progress(plan, request, console) as progress:
         cache = Cache(
             request.runs / "cache",
             int(request.cache_gb * 1e9),

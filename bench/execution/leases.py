@@ -1,0 +1,209 @@
+"""Leases: who is at work on which stage of a run folder, so that no other run does the same.
+
+    RUNS/leases/<kind>-<key>.json    owner, what, since, and a counter that its owner keeps raising
+
+A lease is dead when its process is known to be gone, or when its counter has stood still for a
+minute of the looker's own monotonic clock: wall clocks jump, and hosts disagree on them. A process
+that stood still for longer may lose its lease and not know; what it publishes then is equal to what
+is there, and changes nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.execution import lease_files
+from bench.execution.artifacts import writing
+from bench.execution.owner import Lease, Owner, this_process
+from bench.identity import Stage, key_of
+from registry.errors import WorkError
+
+FOLDER = "leases"
+RENEWAL = 5.0
+"""Seconds between two signs of life."""
+EXPIRY = 60.0
+"""Seconds without one, after which a lease is dead."""
+ONE_LOOK = 2 * RENEWAL
+"""Seconds that one look can add to that: whoever slept has seen nothing."""
+TRIES = 5
+
+
+class BusyError(Exception):
+    """Another process is at work on a stage: not a failure, a reason to come back."""
+
+    def __init__(self, name: str, lease: Lease) -> None:
+        super().__init__(f"{lease.what}, by {lease.owner}")
+        self.name = name
+        self.lease = lease
+
+
+class FolderGoneError(WorkError):
+    """The run folder, or that of its leases, was removed under the process: no cell can go on."""
+
+
+@dataclass
+class Watched:
+    """How long a lease was seen to stand still."""
+
+    lease: Lease
+    looked: float
+    still: float = 0.0
+
+
+def lease_name(stage: Stage) -> str:
+    """Name a stage's lease."""
+    return f"{type(stage).__name__.lower()}-{key_of(stage)}"
+
+
+@dataclass
+class Leases:
+    """Those that this process holds under one run folder, and what it has seen of others'.
+
+    Entered, they are renewed by a thread; left, they are given back.
+    """
+
+    runs: Path
+    say: Callable[[str], None] = lambda text: None
+    clock: Callable[[], float] = time.monotonic
+    owner: Owner = field(default_factory=this_process)
+    held: dict[Path, Lease] = field(default_factory=dict)
+    watched: dict[Path, Watched] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def root(self) -> Path:
+        """Folder of the leases."""
+        return self.runs / FOLDER
+
+    def __enter__(self) -> Leases:
+        """Start renewing; what processes of this machine left when they died is cleared."""
+        with writing(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            self.sweep()
+        threading.Thread(target=self._renewing, name="leases", daemon=True).start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.ended.set()
+        for path in list(self.held):
+            self._release(path)
+
+    @contextmanager
+    def holding(self, name: str, what: str) -> Iterator[None]:
+        """Be the only one at work on it; raises BusyError where another process is."""
+        path = self._path(name)
+        with self.lock, self._writing(path):
+            self.held[path] = self._take(path, what)
+        try:
+            yield
+        except Exception as error:
+            raise error if self.root.is_dir() else self._gone() from error
+        finally:
+            self._release(path)
+        if not self.root.is_dir():
+            raise self._gone()
+
+    def busy(self, name: str) -> Lease | None:
+        """The lease of another live process, if there is one."""
+        path = self._path(name)
+        found = lease_files.read(path)
+        return None if found is None or self._dead(path, found) else found
+
+    def renew(self) -> None:
+        """Raise the counters of all that are still ours; forget those that are not."""
+        with self.lock:
+            for path, lease in list(self.held.items()):
+                with suppress(OSError):  # a full disk or a lost server: the next time, then
+                    self._renew(path, lease)
+
+    def sweep(self) -> None:
+        """Clear what dead processes of this machine left: leases, and drafts of them."""
+        for path, lease in lease_files.all_in(self.root):
+            if lease.owner.gone():
+                self._bury(path, lease)
+
+    def _path(self, name: str) -> Path:
+        return self.root / f"{name}.json"
+
+    def _take(self, path: Path, what: str) -> Lease:
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        lease = Lease(self.owner, what, since)
+        found = lease_files.read(path)
+        for _ in range(TRIES):  # it may come and go between two looks
+            if found is None:
+                if lease_files.put(path, lease):
+                    return lease
+            elif not self._dead(path, found) or not self._bury(path, found):
+                raise BusyError(path.stem, found)
+            found = lease_files.read(path)
+        raise BusyError(path.stem, found or lease_files.UNREADABLE)
+
+    def _dead(self, path: Path, found: Lease) -> bool:
+        if found.owner.gone():
+            return True
+        now, seen = self.clock(), self.watched.get(path)
+        if seen is None or seen.lease != found:
+            self.watched[path] = Watched(found, now)
+            return False
+        seen.still += min(now - seen.looked, ONE_LOOK)
+        seen.looked = now
+        return seen.still >= EXPIRY
+
+    def _bury(self, path: Path, dead: Lease) -> bool:
+        """Take a dead lease away, as its only heir; tell whether it was this process that did.
+
+        Without a lease on doing so, who looked early and acts late would take away the next one's.
+        """
+        heir = path.with_name(f"{path.stem}.heir.json")
+        try:
+            self._take(heir, f"clearing {path.name}")
+        except BusyError:
+            return False
+        try:
+            if lease_files.read(path) != dead:
+                return False
+            return lease_files.take_away(path, dead.owner, dead.counter)
+        finally:
+            lease_files.take_away(heir, self.owner)
+
+    def _renew(self, path: Path, lease: Lease) -> None:
+        found = lease_files.read(path)
+        if found is not None and found.owner == self.owner:
+            lease_files.replace(path, replace(found, counter=found.counter + 1))
+        elif found is not lease_files.UNREADABLE:
+            del self.held[path]
+            self.say(f"this process stood still, and another has taken over: {lease.what}")
+
+    def _release(self, path: Path) -> None:
+        with self.lock, suppress(OSError):
+            if self.held.pop(path, None) is not None:
+                found = lease_files.read(path)
+                if found is not None and found.owner == self.owner:
+                    lease_files.take_away(path, self.owner)
+
+    def _renewing(self) -> None:
+        while not self.ended.wait(RENEWAL):
+            self.renew()
+
+    @contextmanager
+    def _writing(self, path: Path) -> Iterator[None]:
+        with writing(path):
+            try:
+                yield
+            except FileNotFoundError:
+                if self.root.is_dir():
+                    raise
+                raise self._gone() from None
+
+    def _gone(self) -> FolderGoneError:
+        return FolderGoneError(
+            f"{self.root} was removed while this run was at work there: run again, to start anew "
+            "or go on with what is left, or name another folder with --runs"
+        )

@@ -29,6 +29,8 @@ MOST_MARKED = 0.95
 MOST_UNSURE = 1 / 48
 SORTED_AT_ONCE = 1 << 12
 """Images that are sorted together: more than fit into a cache take longer each."""
+WORTH_THREADS = 1 << 19
+"""Numbers whose sorting takes longer than starting threads."""
 PAIR_ELEMENTS = 1 << 21
 WORD = 8
 
@@ -178,6 +180,9 @@ def _sorted(values: Tensor) -> Tensor:
     """Sort each row, in place where that is possible: numpy's sort is several times torch's."""
     if values.device.type != "cpu":
         return values.sort(dim=1).values
+    if values.numel() < WORTH_THREADS:
+        values.numpy().sort(axis=1)
+        return values
     threads = torch.get_num_threads()
     pieces = np.array_split(values.numpy(), threads)
     with ThreadPoolExecutor(threads) as pool:

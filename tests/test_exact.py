@@ -80,9 +80,8 @@ def counting(share=None):
     """Have a query's images listed as far as this share of them, all (1) or none (0)."""
     with ExitStack() as stack:
         if share is not None:
-            stack.enter_context(patch.object(tile, "MOST_LISTED", share))
+            stack.enter_context(patch.object(tile, "MOST_LISTED", share or -1))
             stack.enter_context(patch.object(tile, "MOST_UNSURE", share))
-            stack.enter_context(patch.object(tile, "MOST_MARKED", 1 if share else -1))
         yield
 
 

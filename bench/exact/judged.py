@@ -42,18 +42,45 @@ def judged_rankings(
     for part in parts:
         check_vectors(part, "gallery")
     _check_setups(queries, parts, setups)
-    wanted = [[_only(judged.relevant, judged.ignored) for judged in setup] for setup in setups]
-    everything = [np.unique(np.concatenate(places)) for places in zip(*wanted, strict=True)]
-    known = _entries(queries, parts, everything, walk.device)
-    tally = count_all(known.thresholds(len(queries)), queries, parts, walk)
-    return [
-        rankings_from(
-            tally,
-            _entries(queries, parts, relevant, walk.device),
-            _entries(queries, parts, [np.unique(one.ignored) for one in setup], walk.device),
-        )
-        for setup, relevant in zip(setups, wanted, strict=True)
+    known = [
+        _known(query, parts, [setup[number] for setup in setups])
+        for number, query in enumerate(queries)
     ]
+    wanted = [
+        _entries(
+            [one.of(_only(j.relevant, j.ignored)) for one, j in zip(known, setup, strict=True)]
+        )
+        for setup in setups
+    ]
+    ignored = [
+        _entries([one.of(np.unique(j.ignored)) for one, j in zip(known, setup, strict=True)])
+        for setup in setups
+    ]
+    thresholds = Entries.joined(wanted).to(walk.device).thresholds(len(queries))
+    tally = count_all(thresholds, queries, parts, walk)
+    return [
+        rankings_from(tally, relevant.to(walk.device), others.to(walk.device))
+        for relevant, others in zip(wanted, ignored, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class Known:
+    """Images that are judged for a query under any setup, and their exact similarities."""
+
+    places: Positions
+    """Rising."""
+    similarities: npt.NDArray[np.float64]
+
+    def of(self, places: Positions) -> npt.NDArray[np.float64]:
+        """Similarities of some of them."""
+        return self.similarities[np.searchsorted(self.places, places)]
+
+
+def _known(query: Floats, parts: Sequence[Floats], judgements: Sequence[Judgement]) -> Known:
+    places = np.unique(np.concatenate([p for j in judgements for p in (j.relevant, j.ignored)]))
+    exact = rows_at(parts, places).astype(np.float64) @ query.astype(np.float64)
+    return Known(places, exact)
 
 
 def rows_at(parts: Sequence[Floats], places: Positions) -> Floats:
@@ -66,16 +93,11 @@ def rows_at(parts: Sequence[Floats], places: Positions) -> Floats:
     return found
 
 
-def _entries(
-    queries: Floats, parts: Sequence[Floats], places: Sequence[Positions], device: torch.device
-) -> Entries:
-    """Pairs of each query and some images, with exact similarities."""
-    found = [Entries.empty(device)]
-    for query, some in enumerate(places):
-        exact = rows_at(parts, some).astype(np.float64) @ queries[query].astype(np.float64)
-        number = torch.full((len(some),), query, dtype=torch.int64, device=device)
-        found.append(Entries(number, torch.from_numpy(exact).to(device)))
-    return Entries.joined(found)
+def _entries(similarities: Sequence[npt.NDArray[np.float64]]) -> Entries:
+    """Pairs of each query and the images of which these are the similarities."""
+    numbers = np.repeat(np.arange(len(similarities)), [len(some) for some in similarities])
+    values = np.concatenate([*similarities, np.zeros(0)])
+    return Entries(torch.from_numpy(numbers), torch.from_numpy(values))
 
 
 def _only(relevant: Positions, ignored: Positions) -> Positions:

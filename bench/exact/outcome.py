@@ -37,6 +37,10 @@ class Entries:
             torch.cat([part.similarities for part in parts]),
         )
 
+    def to(self, device: torch.device) -> Entries:
+        """The same on a device."""
+        return Entries(self.queries.to(device), self.similarities.to(device))
+
     def thresholds(self, n: int) -> Thresholds:
         """The distinct similarities of each of n queries."""
         return thresholds_of(self.queries, self.similarities, n)

@@ -11,6 +11,7 @@ Legend: R queries, C images, D dims, E listed products.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -24,8 +25,8 @@ from bench.exact.thresholds import Tally
 
 MOST_LISTED = 1 / 6
 """Share of a query's images beyond which counting them from a list costs more than sorting."""
-MOST_MARKED = 0.95
-"""Share of words with a listed product beyond which a list is not even made."""
+SAMPLE = 128
+"""Images by which that share is guessed."""
 MOST_UNSURE = 1 / 48
 SORTED_AT_ONCE = 1 << 12
 """Images that are sorted together: more than fit into a cache take longer each."""
@@ -61,7 +62,10 @@ class Tiles:
     def count(self, rows: Block, columns: Tensor) -> None:
         """Count the images of (C, D) columns for the rows' queries."""
         products = self._product(rows.vectors, columns)
-        self._count(rows, columns, self._listed(products, self._lowest(rows)[:, None]))
+        reach = self._lowest(rows)
+        deep = _deep(products, reach)
+        listed = self._listed(products, reach.masked_fill(deep, math.inf)[:, None])
+        self._count(rows, columns, listed, deep)
 
     def count_both(self, rows: Block, columns: Block) -> None:
         """Count each side's images for the other side's queries.
@@ -69,12 +73,16 @@ class Tiles:
         The lowest threshold of each column may not be below that of any row: one list serves both.
         """
         products = self._product(rows.vectors, columns.vectors)
-        reach = self._lowest(columns)
-        mine = self._listed(products, self._lowest(rows)[:, None])
-        theirs = mine.where(mine.value >= reach[mine.column]) if mine else None
-        self._count(rows, columns.vectors, mine)
-        theirs = theirs or self._listed(products, reach)
-        self._count(columns, rows.vectors, theirs and theirs.turned())
+        reach, reach_back = self._lowest(rows), self._lowest(columns)
+        deep, deep_back = _deep(products, reach), _deep(products.T, reach_back)
+        reach_back.masked_fill_(deep_back, math.inf)
+        mine = self._listed(products, reach.masked_fill(deep, math.inf)[:, None])
+        if deep.any():
+            theirs = self._listed(products, reach_back)
+        else:
+            theirs = mine.where(mine.value >= reach_back[mine.column])
+        self._count(rows, columns.vectors, mine, deep)
+        self._count(columns, rows.vectors, theirs.turned(), deep_back)
 
     def _product(self, left: Tensor, right: Tensor) -> Tensor:
         size = len(left) * len(right)
@@ -88,17 +96,12 @@ class Tiles:
         lowest = (self.tally.thresholds.lowest[rows.queries] - self.bound).float()
         return torch.nextafter(lowest, torch.full_like(lowest, -math.inf))
 
-    def _count(self, rows: Block, columns: Tensor, listed: Listed | None) -> None:
-        if listed is None:
-            return count_sorted(self.tally, rows, columns)
-        counts = torch.bincount(listed.row, minlength=len(rows.queries))
-        deep = counts > MOST_LISTED * len(columns)
+    def _count(self, rows: Block, columns: Tensor, listed: Listed, deep: Tensor) -> None:
+        """Settle what is listed, and sort the rows that are deep and have nothing listed."""
+        if not self._settled(rows, columns, listed):
+            deep = torch.ones_like(deep)
         if deep.any():
             count_sorted(self.tally, rows.where(deep), columns)
-            listed = listed.where(~deep[listed.row])
-        if not self._settled(rows, columns, listed):
-            count_sorted(self.tally, rows.where(~deep), columns)
-        return None
 
     def _settled(self, rows: Block, columns: Tensor, listed: Listed) -> bool:
         """Count listed products; False if too many of them are too near to a threshold."""
@@ -115,8 +118,8 @@ class Tiles:
         self.tally.add(queries[unsure], _pair_products(rows.vectors, columns, *pairs))
         return True
 
-    def _listed(self, products: Tensor, lowest: Tensor) -> Listed | None:
-        """List the products that reach a value, given for each row or column; None if most do.
+    def _listed(self, products: Tensor, lowest: Tensor) -> Listed:
+        """List the products that reach a value, given for each row or column.
 
         Flags are looked through eight at a time: nearly all words are empty.
         """
@@ -127,8 +130,6 @@ class Tiles:
         flags = self._flags.view(torch.bool)[:total].view(products.shape)
         torch.ge(products, lowest, out=flags)
         marked = self._flags.nonzero().squeeze(1)
-        if len(marked) > MOST_MARKED * len(self._flags):
-            return None
         word, bit = self._flags[marked].view(torch.bool).view(-1, WORD).nonzero(as_tuple=True)
         places = marked[word] * WORD + bit
         row = torch.div(places, products.shape[1], rounding_mode="floor")
@@ -154,16 +155,33 @@ class Listed:
         return Listed(self.column, self.row, self.value)
 
 
+def _deep(products: Tensor, reach: Tensor) -> Tensor:
+    """(R,) whether so many products reach a row's value that sorting is cheaper: a guess."""
+    sample = products[:, :SAMPLE] >= reach[:, None]
+    return sample.sum(dim=1) > MOST_LISTED * sample.shape[1]
+
+
 def count_sorted(tally: Tally, rows: Block, columns: Tensor) -> None:
     """Count all (C, D) images from sorted exact products."""
     at, values = tally.thresholds.table(rows.queries)
     real = torch.isfinite(values)
-    exact = rows.vectors.double()
-    for some in pieces(columns, SORTED_AT_ONCE):
-        found = _sorted(exact @ some.double().T)
-        below = torch.searchsorted(found, values, side="left")
-        not_above = torch.searchsorted(found, values, side="right")
-        tally.add_counts(at[real], (len(some) - not_above)[real], (not_above - below)[real])
+    exact = rows.vectors.double() @ columns.double().T
+    for piece in _caches(exact):
+        found = _sorted(piece)
+        wanted = values[:, None].expand(-1, found.shape[1], -1).contiguous()
+        below = torch.searchsorted(found, wanted, side="left").sum(dim=1)
+        not_above = torch.searchsorted(found, wanted, side="right").sum(dim=1)
+        above = found[0].numel() - not_above
+        tally.add_counts(at[real], above[real], (not_above - below)[real])
+
+
+def _caches(values: Tensor) -> Iterator[Tensor]:
+    """Cut rows into equal pieces that fit a cache, and a rest: (R, C) -> (R, n, c), (R, 1, c)."""
+    whole = values.shape[1] - values.shape[1] % SORTED_AT_ONCE
+    if whole:
+        yield values[:, :whole].contiguous().view(len(values), -1, SORTED_AT_ONCE)
+    if whole < values.shape[1]:
+        yield values[:, None, whole:].contiguous()
 
 
 def _pair_products(left: Tensor, right: Tensor, row: Tensor, column: Tensor) -> Tensor:
@@ -177,14 +195,14 @@ def _pair_products(left: Tensor, right: Tensor, row: Tensor, column: Tensor) -> 
 
 
 def _sorted(values: Tensor) -> Tensor:
-    """Sort each row, in place where that is possible: numpy's sort is several times torch's."""
+    """Sort the last axis, in place where that is possible: numpy is faster than torch."""
     if values.device.type != "cpu":
-        return values.sort(dim=1).values
+        return values.sort(dim=-1).values
     if values.numel() < WORTH_THREADS:
-        values.numpy().sort(axis=1)
+        values.numpy().sort(axis=-1)
         return values
     threads = torch.get_num_threads()
     pieces = np.array_split(values.numpy(), threads)
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(lambda piece: piece.sort(axis=1), pieces))
+        list(pool.map(lambda piece: piece.sort(axis=-1), pieces))
     return values

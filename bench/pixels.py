@@ -54,7 +54,10 @@ class Cache:
     used: int = -1
     full: bool = False
     opened: set[str] = field(default_factory=set)
-    looked: int = 0
+    looked: int = -LOOK_EVERY
+    """What was used when the disk was looked at last."""
+    under_way: int = 0
+    """Bytes granted that are not on the disk yet."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def store(self, key: str, images: int, about: Mapping[str, object]) -> Store | None:
@@ -75,20 +78,26 @@ class Cache:
         return Store(folder, images, self)
 
     def room_for(self, size: int) -> bool:
-        """Whether so many more bytes may be kept; takes them into account if so."""
+        """Whether so many more bytes may be kept; takes them into account until wrote()."""
         with self.lock:
             if self.full:
                 return False
             if self.used + size > self.limit:
                 self.stop(f"has reached its limit of {self.limit / 1e9:g} GB (--cache-gb)")
                 return False
-            if self.used - self.looked >= LOOK_EVERY or not self.looked:
-                self.used = self.looked = self._kept()  # other processes keep images too
+            if self.used - self.looked >= LOOK_EVERY:
+                self.used = self.looked = self._kept() + self.under_way  # others keep images too
                 if shutil.disk_usage(self.root).free < RESERVE + LOOK_EVERY:
                     self.stop("has left less than a gigabyte of the disk free")
                     return False
             self.used += size
+            self.under_way += size
             return True
+
+    def wrote(self, size: int) -> None:
+        """Note that bytes for which there was room are on the disk, or will never be."""
+        with self.lock:
+            self.under_way -= size
 
     def _kept(self) -> int:
         """Bytes of all stores."""
@@ -149,8 +158,11 @@ class Store:
         record["height"], record["width"] = pixels.shape[:2]
         try:
             if self.cache.room_for(pixels.nbytes):
-                with self.lock:
-                    self._append(position, pixels, record)
+                try:
+                    with self.lock:
+                        self._append(position, pixels, record)
+                finally:
+                    self.cache.wrote(pixels.nbytes)
         except OSError as error:
             self.cache.stop(f"cannot be written ({error.strerror or error})")
 

@@ -13,7 +13,7 @@ from results.store import per_query_path, read_reports
 from tests.photos_oracle import evaluate
 
 BACKBONES = ("deit_ti", "tf_mobilenetv2")
-NEAR = {"map": 2e-6}
+NEAR = {"map": 1e-4}
 PHOTOGRAPHS = pytest.mark.parametrize("photographs", ["groceries", "birds/images"])
 
 expected_of = functools.cache(evaluate)
@@ -68,7 +68,7 @@ def test_tables_equal_an_independent_script(shared, reports, monkeypatch, photog
     monkeypatch.setattr("registry.transforms._resize", by_pillow)
     for report, table, metrics, hits, first in compared(reports, shared, photographs):
         for name, value in metrics.items():
-            # deep in a ranking two images may be nearer than the grid of descriptors tells
+            # deep in a ranking two images may be nearer than float32 features tell
             assert report["metrics"][name] == pytest.approx(value, abs=NEAR.get(name, 1e-9)), name
         assert set(report["metrics"]) == set(metrics)
         assert table["r@1"].astype(int).tolist() == hits

@@ -82,6 +82,7 @@ def counting(share=None):
         if share is not None:
             stack.enter_context(patch.object(tile, "MOST_LISTED", share or -1))
             stack.enter_context(patch.object(tile, "MOST_UNSURE", share))
+            stack.enter_context(patch.object(tile, "SORTED_AT_ONCE", 3))
         yield
 
 
@@ -315,6 +316,20 @@ def test_each_way_of_counting_is_taken():
             taken[share] = (sort.call_count, pairs_in(again))
     assert 0 == taken[1][0] < taken[None][0] <= taken[0][0]
     assert 0 == taken[0][1] <= taken[None][1] < taken[1][1]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_sorted_and_what_is_listed_is_a_guess_that_changes_no_count(seed):
+    side = catalogue()
+    rng = np.random.default_rng(seed)
+
+    def guess(products, reach):
+        return torch.from_numpy(rng.random(len(products)) < rng.choice([0, 0.5]))
+
+    found = integers.of_classes(side, side)
+    with patch.object(tile, "_deep", guess):
+        walk = Walk(CPU, blocks=blocks.Blocks(16, 16))
+        assert integers.as_groups(rankings(side, side, walk)) == found
 
 
 def test_a_tile_of_many_images_above_is_sorted_and_one_of_many_unsure_too():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from bench.execution.artifacts import read_json, write_json
 from bench.identity import Model, key_of
@@ -39,7 +39,7 @@ def ensure_weights(model: Model, context: Context) -> None:
 
     def write(folder: Path) -> None:
         state = {name: value.cpu().contiguous() for name, value in embedder.state_dict().items()}
-        save_file(state, folder / STATE)
+        (folder / STATE).write_bytes(save(state))  # save_file has errors of its own for a full disk
         write_json(folder / LOG, log)
 
     context.artifacts.publish(model, write)

@@ -61,7 +61,7 @@ def cropped(stored: Stored) -> Inputs | Missing | None:
 
 
 def _with_crop(stored: Stored, crop: str) -> Inputs | Missing:
-    job, scores = stored.scores_with(crop=crop)
+    job, scores = stored.scores_cropped(crop)
     vectors = stored.vectors(scores)
     if vectors is None:
         return Missing(f"make their descriptors with {stored.run_line(job)}")

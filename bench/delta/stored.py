@@ -90,9 +90,9 @@ class Stored:
             ) from error
         return loaded
 
-    def scores_with(self, **changes: str | int | None) -> tuple[Job, Scores]:
-        """The same job but for some axes, and the stages that lead to it."""
-        job = replace(self.job, **changes)  # type: ignore[arg-type]
+    def scores_cropped(self, crop: str) -> tuple[Job, Scores]:
+        """The same job with another crop of its queries, and the stages that lead to it."""
+        job = replace(self.job, crop=crop)
         skip = bool(self.report["spec"]["extraction"]["skip_bad_images"])
         return job, scores_of(job, skip_bad_images=skip, data=self.data)
 

@@ -28,6 +28,7 @@ MOST_LISTED = 1 / 6
 SAMPLE = 128
 """Images by which that share is guessed."""
 MOST_UNSURE = 1 / 48
+"""Share of a tile beyond which computing its unsure pairs one by one costs more than sorting."""
 SORTED_AT_ONCE = 1 << 12
 """Images that are sorted together: more than fit into a cache take longer each."""
 WORTH_THREADS = 1 << 19
@@ -202,7 +203,7 @@ def _sorted(values: Tensor) -> Tensor:
         values.numpy().sort(axis=-1)
         return values
     threads = torch.get_num_threads()
-    pieces = np.array_split(values.numpy(), threads)
+    shares = np.array_split(values.numpy(), threads)
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(lambda piece: piece.sort(axis=-1), pieces))
+        list(pool.map(lambda share: share.sort(axis=-1), shares))
     return values

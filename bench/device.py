@@ -1,27 +1,38 @@
-"""The device a run uses."""
+"""Devices: what --device names, and how a process takes one."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+
+import torch
 
 from registry.errors import UsageError
 
-if TYPE_CHECKING:
-    import torch
+
+def devices(text: str) -> list[str]:
+    """Read auto, or names with commas: cpu, cuda, cuda:N. A name may come twice.
+
+    auto is every GPU, or the CPU where there is none. Raises UsageError for one that is not there.
+    """
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if text == "auto":
+        return [f"cuda:{index}" for index in range(count)] or ["cpu"]
+    return [_named(name.strip(), count, text) for name in text.split(",")]
 
 
-def choose_device(text: str) -> torch.device:
-    """Read auto, cpu or cuda:N; raises UsageError for a device that is not there."""
-    import torch
-
+def use_device(name: str) -> torch.device:
+    """Take a device, and settle how it computes."""
     # features are float32: TensorFloat-32 convolutions would keep ten bits of the mantissa
     torch.backends.cudnn.allow_tf32 = False
-    if text == "auto":
-        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    match = re.fullmatch(r"cuda(?::(\d+))?", text)
-    if text != "cpu" and not (match and int(match[1] or 0) < count):
-        there = ", ".join(["auto", "cpu", *(f"cuda:{index}" for index in range(count))])
-        raise UsageError(f"--device {text}: there is no such device here (known: {there})")
-    return torch.device(text)
+    device = torch.device(name)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    return device
+
+
+def _named(name: str, count: int, text: str) -> str:
+    match = re.fullmatch(r"cuda(?::(\d+))?", name)
+    if name == "cpu" or (match and int(match[1] or 0) < count):
+        return f"cuda:{match[1] or 0}" if match else name
+    there = ", ".join(["auto", "cpu", *(f"cuda:{index}" for index in range(count))])
+    raise UsageError(f"--device {text}: there is no such device here (known: {there})")

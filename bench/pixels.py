@@ -49,11 +49,8 @@ class Cache:
     """Bytes; 0 keeps nothing."""
     say: Callable[[str], None] = lambda text: None
     """Told once when it is full."""
-    again: bool = False
-    """Whether what earlier runs kept counts for nothing (--force)."""
     used: int = -1
     full: bool = False
-    opened: set[str] = field(default_factory=set)
     looked: int = -LOOK_EVERY
     """What was used when the disk was looked at last."""
     under_way: int = 0
@@ -65,9 +62,6 @@ class Cache:
         if not self.limit:
             return None
         folder = self.root / key
-        if self.again and key not in self.opened:
-            shutil.rmtree(folder, ignore_errors=True)
-        self.opened.add(key)
         if self.used < 0:
             self.used = self._kept()
         try:

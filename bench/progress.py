@@ -16,8 +16,10 @@ Advance = Callable[[int], None]
 class Progress(Protocol):
     """Told of the stage under way and of each finished cell."""
 
-    def step(self, name: str, total: int, unit: str) -> AbstractContextManager[Advance]:
-        """Enter a stage; what it yields is called with each number of units done."""
+    def step(
+        self, name: str, total: int, unit: str, done: int = 0
+    ) -> AbstractContextManager[Advance]:
+        """Enter a step, a part of it done before; what it yields is called with units done."""
 
     def cell(self, label: str, outcome: str) -> None:
         """Note a finished cell."""
@@ -30,7 +32,7 @@ class Silent:
     """Says nothing (--quiet)."""
 
     @contextmanager
-    def step(self, name: str, total: int, unit: str) -> Iterator[Advance]:
+    def step(self, name: str, total: int, unit: str, done: int = 0) -> Iterator[Advance]:
         """Count for nobody."""
         yield lambda n: None
 
@@ -50,14 +52,13 @@ class Lines:
         self.finished = 0
 
     @contextmanager
-    def step(self, name: str, total: int, unit: str) -> Iterator[Advance]:
-        """Report how long the stage took."""
+    def step(self, name: str, total: int, unit: str, done: int = 0) -> Iterator[Advance]:
+        """Report how long the step took."""
         started = time.monotonic()
         yield lambda n: None
         seconds = time.monotonic() - started
-        self.write(
-            f"{name}: {total} {unit} in {seconds:.1f} s ({total / max(seconds, 1e-9):.0f}/s)"
-        )
+        rate = (total - done) / max(seconds, 1e-9)
+        self.write(f"{name}: {total - done} {unit} in {seconds:.1f} s ({rate:.0f}/s)")
 
     def cell(self, label: str, outcome: str) -> None:
         """Report a finished cell."""
@@ -104,15 +105,15 @@ class Live:
         self.bars.stop()
 
     @contextmanager
-    def step(self, name: str, total: int, unit: str) -> Iterator[Advance]:
-        """Show a bar while the stage runs."""
-        task = self.bars.add_task(name, total=total, rate="")
-        started, done = time.monotonic(), 0
+    def step(self, name: str, total: int, unit: str, done: int = 0) -> Iterator[Advance]:
+        """Show a bar while the step runs."""
+        task = self.bars.add_task(name, total=total, completed=done, rate="")
+        started, units = time.monotonic(), 0
 
         def advance(n: int) -> None:
-            nonlocal done
-            done += n
-            rate = done / max(time.monotonic() - started, 1e-9)
+            nonlocal units
+            units += n
+            rate = units / max(time.monotonic() - started, 1e-9)
             shown = f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}"
             self.bars.update(task, advance=n, rate=f"{shown} {unit}/s")
 

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import platform
 import shutil
-import subprocess
-from datetime import UTC, datetime
-from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from bench.card import Card, protocol_card, transductive
 from bench.cost import cost_of
 from bench.doctor.records import RECORDS, verdict
 from bench.execution.artifacts import write_json, writing
-from bench.identity import Scores, Stage, spec_of
+from bench.execution.manifest import read_manifest
+from bench.identity import Model, Scores, Stage, key_of, spec_of
 from bench.plan import Planned
 from bench.protocol import compared_fields, fingerprint, signature, texts
+from bench.provenance import environment, now
 from bench.stages.context import Context
 from bench.stages.features import bad_images
 from bench.stages.scores import PER_QUERY, read_metrics
@@ -29,11 +24,10 @@ from registry.errors import WorkError
 from registry.publish import write_file
 from results.store import SCHEMA, failure_path, per_query_path, report_path
 
-PACKAGES = ("torch", "torchvision", "timm", "numpy", "pandas", "pillow")
 
-
-def write_report(cell: Planned, scored: Path, context: Context, runs: Path) -> dict[str, Any]:
+def write_report(cell: Planned, context: Context, runs: Path) -> dict[str, Any]:
     """Put together a job's report from its scores; the Parquet first, the JSON last."""
+    scored = context.artifacts.open(cell.scores)
     read = read_metrics(scored)
     counts = dict(read.counts)
     row = dataset_row(cell.job.dataset)
@@ -65,8 +59,9 @@ def write_report(cell: Planned, scored: Path, context: Context, runs: Path) -> d
         "fingerprint": fingerprint(card),
         "fingerprint_fields": compared_fields(card),
         "marks": marks(row, cell, counts, card, seen=_classes_seen(cell, context)),
+        "stages": stages(cell.scores, context, runs),
         "environment": environment(context.device),
-        "finished": datetime.now(UTC).isoformat(timespec="microseconds"),
+        "finished": now(),
     }
     final = per_query_path(runs, cell.key)
     with writing(final):
@@ -150,31 +145,22 @@ def full_spec(cell: Planned) -> dict[str, dict[str, object]]:
     return {name: spec_of(stage) for name, stage in stages.items() if stage is not None}
 
 
-def environment(device: torch.device) -> dict[str, object]:
-    """Where the number came from: never part of a key."""
-    return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-        "threads": torch.get_num_threads(),
-        **{package: version(package) for package in PACKAGES},
-        **_commit(),
-    }
+def stages(scores: Scores, context: Context, runs: Path) -> list[dict[str, Any]]:
+    """Tell the chain of stages that a number rests on: their artifacts, and who computed them."""
+    chain: list[Stage] = [scores.descriptors.features.extraction.model]
+    for part in scores.parts():
+        chain += [part.fit.features, part.fit] if part.fit else []
+        chain += [part.features, part]
+    return [_told(stage, context, runs) for stage in dict.fromkeys([*chain, scores])]
 
 
-@lru_cache(maxsize=1)
-def _commit() -> dict[str, object]:
-    """Commit of this code and whether it was changed; nothing where it is no checkout."""
-    here = Path(__file__).resolve().parent.parent
-    if not (here / ".git").exists():
-        return {}
+def _told(stage: Stage, context: Context, runs: Path) -> dict[str, Any]:
+    told = {"kind": type(stage).__name__, "key": key_of(stage), "artifact": None, "computed": None}
+    if isinstance(stage, Model) and stage.training is None:
+        return told
+    folder = context.artifacts.path(stage)
     try:
-        commit = _git(here, "rev-parse", "HEAD")
-        return {"git": commit, "dirty": bool(_git(here, "status", "--porcelain"))}
-    except (OSError, subprocess.CalledProcessError):
-        return {}
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(folder), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        computed = read_manifest(folder)["computed"]
+    except (OSError, ValueError):  # freed since: later stages did not need it
+        return told
+    return {**told, "artifact": folder.relative_to(runs).as_posix(), "computed": computed}

@@ -9,7 +9,8 @@ from typing import Any
 
 from bench.execution import lease_files
 from bench.execution.artifacts import read_json, write_json
-from bench.execution.leases import EXPIRY, FOLDER, lease_name
+from bench.execution.leases import EXPIRY, FOLDER
+from bench.execution.work import name_of
 from bench.identity import digest
 from bench.plan import Plan, Planned
 from results.store import failure_path, report_path
@@ -42,7 +43,7 @@ def _state(runs: Path, key: str, running: list[str]) -> tuple[str, str]:
 
 
 def _noted(cell: Planned) -> dict[str, Any]:
-    return {"label": cell.job.label, "stages": [lease_name(stage) for stage in cell.stages()]}
+    return {"label": cell.job.label, "stages": [name_of(stage) for stage in cell.stages()]}
 
 
 def _asked_for(runs: Path) -> Mapping[str, dict[str, Any]]:

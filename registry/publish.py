@@ -10,11 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def publish(final: Path, write: Callable[[Path], None], *, replace: bool = False) -> None:
+def publish(final: Path, write: Callable[[Path], None]) -> None:
     """Have write fill an empty folder beside final, flush it, and rename it in one step.
 
-    Where final is there by now, that one stays, unless it is to be replaced. OSErrors pass;
-    nothing half-written is left, only a hidden folder if the machine stops.
+    Where final is there by now, that one stays. OSErrors pass; nothing half-written is left, only
+    a hidden folder if the machine stops.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=final.parent))
@@ -22,15 +22,12 @@ def publish(final: Path, write: Callable[[Path], None], *, replace: bool = False
         write(unfinished)
         _flush(unfinished)
         os.chmod(unfinished, 0o755)
-        if replace and final.is_dir():  # aside first: final is never there half
-            final.rename(unfinished.with_name(unfinished.name + "-old"))
         unfinished.rename(final)
     except OSError as error:
         if error.errno not in (errno.EEXIST, errno.ENOTEMPTY) or not final.is_dir():
             raise
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-        shutil.rmtree(unfinished.with_name(unfinished.name + "-old"), ignore_errors=True)
 
 
 def write_file(final: Path, write: Callable[[Path], object]) -> None:

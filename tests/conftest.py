@@ -10,6 +10,7 @@ from hypothesis import settings
 from PIL import Image
 
 from bench.cli import main
+from tests.inline import InlinePool
 
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=200)
 settings.load_profile("ci")
@@ -59,6 +60,12 @@ def smoke(data, tmp_path_factory):
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
     return runs
+
+
+@pytest.fixture
+def inline(monkeypatch):
+    """Have the stages of a run computed in this process, where they can be changed."""
+    monkeypatch.setattr("bench.execution.command.Pool", InlinePool)
 
 
 @pytest.fixture

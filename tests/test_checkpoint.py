@@ -23,7 +23,7 @@ from bench.images import ImageSource
 from bench.model import build_embedder
 from bench.progress import Silent
 from bench.stages.context import Context
-from bench.stages.weights import checkpoint_of, ensure_weights
+from bench.stages.weights import checkpoint_of, train_weights
 from bench.stop import Interrupted, Stop
 from bench.train import loop
 from bench.train.checkpoint import Checkpoint
@@ -278,16 +278,6 @@ def test_images_left_out_stay_left_out(images, tmp_path, monkeypatch):
     same(trained(images, begun(tmp_path), model_of(skip=True)), whole)
 
 
-def test_force_starts_from_the_beginning(images, tmp_path, monkeypatch):
-    killed(monkeypatch, images, begun(tmp_path), 4)
-    progress = Notes()
-    same(
-        trained(images, begun(tmp_path, again=True), progress=progress),
-        trained(images, begun(tmp_path / "whole")),
-    )
-    assert progress.said == []
-
-
 def test_a_loss_that_is_no_number_keeps_the_checkpoint_before_it(images, tmp_path, monkeypatch):
     def breaks(state, loss, clip_norm):
         learn(state, loss, clip_norm)
@@ -473,32 +463,34 @@ def test_it_is_gone_once_the_weights_are_there(photos, tmp_path, monkeypatch):
     monkeypatch.setattr("bench.identity.RECIPES", {"short": two})
     monkeypatch.setattr("bench.sources.RECIPES", {"short": two})
     cache = SimpleNamespace(store=lambda *about: None)
-    context = Context(Artifacts(tmp_path / "runs"), tmp_path, CPU, Silent(), cache)
+    artifacts = Artifacts(tmp_path / "runs")
+    artifacts.prepare()
+    context = Context(artifacts, tmp_path, CPU, Silent(), cache)
     file = checkpoint_of(model, context).file
     assert file.relative_to(tmp_path / "runs").parts[0] == "checkpoints"
 
-    def publish(stage, write):
+    def publish(*arguments):
         assert file.is_file()
-        return kept(stage, write)
+        return kept(*arguments)
 
     kept = context.artifacts.publish
     monkeypatch.setattr(context.artifacts, "publish", publish)
-    ensure_weights(model, context)
-    assert not file.parent.exists()
-    file.parent.mkdir()
-    file.write_bytes(b"of a run that was killed just then")
-    ensure_weights(model, context)
+    train_weights(model, context)
     assert not file.parent.exists()
 
 
 CHILD = """
-import sys
+import os, sys
 from bench.cli import main
+from bench.execution import command
 from bench.train import checkpoint, loop
+from tests.inline import ForkedPool
+command.Pool = ForkedPool
+told_to = os.fdopen(os.dup(2), "w")
 checkpoint.SECONDS, checkpoint.SHARE = 0, 1
 rate = loop.rate_at
 def told(step, recipe):
-    print("step", step, file=sys.stderr, flush=True)
+    print("step", step, file=told_to, flush=True)
     return rate(step, recipe)
 loop.rate_at = told
 main(sys.argv[1:])

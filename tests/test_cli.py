@@ -84,7 +84,7 @@ def test_a_matrix_ends_in_a_table_and_is_not_run_again(bench, monkeypatch):
     assert results.load(bench.runs).equals(before)
 
 
-def test_one_more_dims_costs_no_pass(bench, monkeypatch):
+def test_one_more_dims_costs_no_pass(bench, inline, monkeypatch):
     bench(*TINY, "dataset=twin-sop", "--quiet")
     monkeypatch.setattr("bench.stages.features._extract", None)
     monkeypatch.setattr("bench.stages.weights.train", None)
@@ -92,7 +92,7 @@ def test_one_more_dims_costs_no_pass(bench, monkeypatch):
     assert len(results.load(bench.runs)) == 6
 
 
-def test_force_computes_everything_again_to_the_same_numbers(bench, monkeypatch):
+def test_force_computes_everything_again_to_the_same_numbers(bench, inline, monkeypatch):
     words = ("run", "backbone=tiny_conv", "recipe=smoke", "dataset=twin-sop", "dims=8,16")
     bench(*words)
     before = results.load(bench.runs)
@@ -162,7 +162,7 @@ def test_a_failed_cell_is_recorded_and_the_others_go_on(bench, photos):
     assert "+ unreadable images were left out" in mended.output
 
 
-def test_a_cell_that_succeeds_later_forgets_its_failure(bench, photos, monkeypatch):
+def test_a_cell_that_succeeds_later_forgets_its_failure(bench, photos, inline, monkeypatch):
     words = ["run", "backbone=tiny_conv", f"dataset=folder:{photos}", "weights=scratch"]
     with monkeypatch.context() as broken:
         broken.setattr("bench.stages.scores.score", None)
@@ -176,11 +176,11 @@ def test_a_cell_that_succeeds_later_forgets_its_failure(bench, photos, monkeypat
 def test_fail_fast_stops_at_the_first_failure(bench, photos):
     (photos / "class0" / "1.jpg").write_bytes(b"")
     words = ["run", "--fail-fast", "backbone=tiny_conv", f"dataset=folder:{photos}"]
-    words += ["weights=scratch", "loss=none", "resolution=64", "dims=8,16"]
-    assert "0 cells done, 1 failed, 1 not tried" in bench(*words, exit_code=1).output
+    words += ["weights=scratch", "loss=none", "dims=8,16", "resolution=32,64"]
+    assert "0 cells done, 2 failed, 2 not tried" in bench(*words, exit_code=1).output
 
 
-def test_a_stage_that_failed_is_not_tried_for_every_cell(bench, photos, monkeypatch):
+def test_a_stage_that_failed_is_not_tried_for_every_cell(bench, photos, inline, monkeypatch):
     calls = []
 
     def fails(*arguments):
@@ -204,7 +204,7 @@ def test_a_folder_one_may_not_write_is_exit_1(bench, tmp_path):
     assert "--runs" in result.output
 
 
-def test_a_full_disk_leaves_nothing_half_written(bench, monkeypatch):
+def test_a_full_disk_leaves_nothing_half_written(bench, inline, monkeypatch):
     words = ["run", "backbone=tiny_conv", "dataset=twin-sop", "recipe=smoke"]
     with monkeypatch.context() as full:
 
@@ -221,12 +221,14 @@ def test_a_full_disk_leaves_nothing_half_written(bench, monkeypatch):
 
 
 def test_interrupting_says_how_to_go_on(bench, monkeypatch):
-    def interrupts(*arguments, **options):
+    def interrupts(pool, timeout):
+        assert pool.at_work
+        broken.undo()
         raise KeyboardInterrupt
 
     words = ["run", "backbone=tiny_conv", "dataset=twin-sop", "recipe=smoke"]
     with monkeypatch.context() as broken:
-        broken.setattr("bench.stages.scores.score", interrupts)
+        broken.setattr("bench.execution.pool.Pool.hear", interrupts)
         result = bench(*words, exit_code=130)
     assert "interrupted: 0 of 1 cells done; go on with" in result.output
     assert "1 missing" in bench("status").output

@@ -18,8 +18,9 @@ from click.testing import CliRunner
 import results
 from bench.cli import main
 from bench.execution import lease_files
-from bench.execution.leases import Leases, lease_name
+from bench.execution.leases import Leases
 from bench.execution.owner import Lease, Owner
+from bench.execution.work import name_of
 from bench.matrix import read_matrix
 from bench.plan import make_plan
 from bench.stages.features import _extract
@@ -65,6 +66,7 @@ def computed(runs):
         tuple(line.split()[-2:])
         for path in (runs / "log").glob("*.log")
         for line in path.read_text().splitlines()
+        if line.split()[1] == "computed"
     )
 
 
@@ -101,7 +103,7 @@ def same_numbers(one, other):
 def test_two_runs_compute_each_stage_once(data, tmp_path, alone):
     """A third keeps both trainings to itself until the two have nothing else to do."""
     runs, outputs = tmp_path / "runs", []
-    models = {lease_name(cell.stages()[0]) for cell in plan_of(TRAINED).cells}
+    models = {name_of(cell.stages()[0]) for cell in plan_of(TRAINED).cells}
     with ExitStack() as third:
         leases = third.enter_context(Leases(runs))
         for name in models:
@@ -143,7 +145,7 @@ def held(bench):
     """The lease of a live process elsewhere on what both cells of tiny_vit need."""
     extraction = plan_of(BARE).cells[0].stages()[1]
     (bench.runs / "leases").mkdir(parents=True)
-    path = bench.runs / "leases" / f"{lease_name(extraction)}.json"
+    path = bench.runs / "leases" / f"{name_of(extraction)}.json"
     assert lease_files.put(path, Lease(ELSEWHERE, "extracting tiny_vit", "2026-01-01T00:00"))
     return path
 
@@ -225,7 +227,7 @@ def test_a_dead_host_is_taken_over_after_a_minute_of_looking(bench, held, monkey
     assert now[0] > 50
 
 
-def test_who_fails_fast_waits_for_nobody(bench, held, monkeypatch):
+def test_who_fails_fast_waits_for_nobody(bench, inline, held, monkeypatch):
     pauses = after_a_while(monkeypatch, held.unlink)
     monkeypatch.setattr("bench.stages.scores.score", None)
     output = bench("run", *BARE, "--fail-fast", exit_code=1).output
@@ -263,7 +265,7 @@ def test_ctrl_c_while_waiting_ends_at_once(bench, held, monkeypatch):
     assert list((bench.runs / "leases").iterdir()) == [held]
 
 
-def test_a_run_folder_that_is_removed_ends_the_run(bench, monkeypatch):
+def test_a_run_folder_that_is_removed_ends_the_run(bench, inline, monkeypatch):
     def removed(*arguments):
         _extract(*arguments)
         bench.runs.rename(bench.runs.with_name("away"))

@@ -22,10 +22,11 @@ from bench.neighbours import nearest
 from bench.pixels import Cache
 from bench.progress import Silent
 from bench.scoring import score
+from bench.stages.compute import compute
 from bench.stages.context import Context
-from bench.stages.descriptors import ensure_descriptors, principal_components, unit
-from bench.stages.features import ensure_features
-from bench.stages.scores import ensure_scores, read_metrics
+from bench.stages.descriptors import principal_components, unit
+from bench.stages.features import load_features
+from bench.stages.scores import read_metrics
 from bench.stages.weights import load_embedder
 from registry.datasets import dataset_row, source_row
 from registry.datasets.folder import folder_dataset
@@ -39,7 +40,9 @@ NAIVE = Model("tiny_conv", "scratch", 64, 0, None)
 @pytest.fixture
 def context(tmp_path, data):
     cache = Cache(tmp_path / "cache", 10**9)
-    return Context(Artifacts(tmp_path / "runs"), data, torch.device("cpu"), Silent(), cache)
+    artifacts = Artifacts(tmp_path / "runs")
+    artifacts.prepare()
+    return Context(artifacts, data, torch.device("cpu"), Silent(), cache)
 
 
 def extraction(folder, *, skip=False):
@@ -57,8 +60,10 @@ def test_one_pass_yields_every_pooling(photos, context, monkeypatch):
 
     monkeypatch.setattr("bench.stages.features.load_embedder", counted)
     poolings = ["avg", "max", "gem"]
+    for _ in range(2):
+        compute(extraction(photos), poolings, context)
     found = {
-        name: ensure_features(Features(extraction(photos), name), poolings, context).vectors
+        name: load_features(Features(extraction(photos), name), context).vectors
         for name in poolings
     }
     assert len(passes) == 1
@@ -69,15 +74,17 @@ def test_one_pass_yields_every_pooling(photos, context, monkeypatch):
 def test_bad_images_fail_the_extraction_or_are_counted(photos, context):
     (photos / "class0" / "1.jpg").write_bytes(b"")
     with pytest.raises(WorkError, match=r"class0/1\.jpg .*--skip-bad-images"):
-        ensure_features(Features(extraction(photos), "avg"), [], context)
+        compute(extraction(photos), ["avg"], context)
     features = Features(extraction(photos, skip=True), "avg")
-    pooled = ensure_features(features, [], context)
+    compute(features, [], context)
+    pooled = load_features(features, context)
     assert pooled.bad.tolist() == [1]
     assert pooled.good.shape == (20, 96)
-    folder = ensure_scores(
-        Scores(Descriptors(features, None, 96), None, f"folder:{photos}"), [], context
-    )
-    counts = read_metrics(folder).counts
+    descriptors = Descriptors(features, None, 96)
+    scores = Scores(descriptors, None, f"folder:{photos}")
+    for stage in (descriptors, scores):
+        compute(stage, [], context)
+    counts = read_metrics(context.artifacts.open(scores)).counts
     assert (counts["bad_images"], counts["gallery"], counts["queries"]) == (1, 20, 19)
 
 
@@ -86,7 +93,7 @@ def test_a_folder_without_one_good_image_fails(photos, context):
         if path.is_file():
             path.write_bytes(b"")
     with pytest.raises(WorkError, match="none of its 21 images can be read"):
-        ensure_features(Features(extraction(photos, skip=True), "avg"), [], context)
+        compute(extraction(photos, skip=True), ["avg"], context)
 
 
 def test_features_that_are_no_numbers_fail(photos, context, monkeypatch):
@@ -95,7 +102,7 @@ def test_features_that_are_no_numbers_fail(photos, context, monkeypatch):
         lambda self, images: {"avg": torch.full((len(images), 96), float("nan"))},
     )
     with pytest.raises(WorkError, match="features that are no numbers"):
-        ensure_features(Features(extraction(photos), "avg"), [], context)
+        compute(extraction(photos), ["avg"], context)
 
 
 @given(st.integers(3, 30), st.integers(2, 12), st.integers(0, 999))
@@ -119,8 +126,10 @@ def test_pca_is_the_singular_value_decomposition(n, width, seed):
 def test_more_dims_than_the_fit_spans_is_an_error(photos, context):
     features = Features(extraction(photos), "avg")
     asked = Descriptors(features, Fit(features, "pca"), 64)
+    compute(features, [], context)
+    compute(Fit(features, "pca"), [], context)
     with pytest.raises(WorkError, match=r"those given span (20|1\d)"):
-        ensure_descriptors(asked, [], context)
+        compute(asked, [], context)
 
 
 def test_descriptors_have_norm_one_and_zero_stays_zero():

@@ -8,8 +8,9 @@ import pytest
 
 from bench.execution import lease_files
 from bench.execution.artifacts import write_json
-from bench.execution.leases import Leases, lease_name
+from bench.execution.leases import Leases
 from bench.execution.owner import Lease, this_process
+from bench.execution.work import name_of
 from bench.matrix import read_matrix
 from bench.plan import make_plan
 from bench.status import remember, states
@@ -27,7 +28,7 @@ def found(runs):
 
 
 def names(plan):
-    return [[lease_name(stage) for stage in cell.stages()] for cell in plan.cells]
+    return [[name_of(stage) for stage in cell.stages()] for cell in plan.cells]
 
 
 def leave(runs, name, **fields):

@@ -113,7 +113,8 @@ def trained(data, **changes):
     model = Model("tiny_vit", "scratch", 64, 0, training(**changes))
     embedder = build_embedder(model, ["cls"])
     device = torch.device("cpu")
-    checkpoint = Checkpoint(data / "checkpoint", "key", Stop(), print, again=True)
+    checkpoint = Checkpoint(data / "checkpoint", "key", Stop(), print)
+    checkpoint.remove()
     log = train(
         embedder, model, twins(data), device=device, progress=Silent(), checkpoint=checkpoint
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import secrets
+import shutil
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -12,7 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench.identity import Extraction, Features, Stage, key_of
+from bench.execution.manifest import MANIFEST, damage, seal
+from bench.identity import Extraction, Features, Model, Stage, key_of
 from registry.errors import WorkError
 from registry.publish import publish, write_file
 
@@ -25,17 +28,32 @@ FOLDERS = {
 }
 
 
+class FolderGoneError(WorkError):
+    """The run folder was removed under the process: no cell can go on."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"{folder} was removed while this run was at work there: run again, to start anew or "
+            "go on with what is left, or name another folder with --runs"
+        )
+
+
+class DamagedError(WorkError):
+    """An artifact that is not what was written, or is gone: it has to be computed again."""
+
+    def __init__(self, stage: Stage, path: Path, why: str) -> None:
+        super().__init__(f"{path} is damaged: {why}")
+        self.stage = stage
+
+
 class Artifacts:
-    """The artifacts under one run folder.
+    """The artifacts under one run folder."""
 
-    With again, those of earlier runs count for nothing and are replaced (--force).
-    """
-
-    def __init__(self, runs: Path, *, again: bool = False) -> None:
+    def __init__(self, runs: Path) -> None:
         self.root = runs / "artifacts"
         self.log = runs / "log" / f"{socket.gethostname()}-{os.getpid()}.log"
-        self.again = again
-        self.made: set[Path] = set()
+        self.sound: set[Path] = set()
+        """Folders that this process has written or read through."""
 
     def path(self, stage: Stage) -> Path:
         """Folder of a stage's artifact, there or not."""
@@ -43,25 +61,71 @@ class Artifacts:
 
     def has(self, stage: Stage) -> bool:
         """Whether the stage is done."""
-        path = self.path(stage)
-        return path.is_dir() and (not self.again or path in self.made)
+        return (self.path(stage) / MANIFEST).is_file()
 
     def has_features(self, extraction: Extraction, poolings: Iterable[str]) -> bool:
         """Whether an extraction has yielded all of these poolings."""
         return all(self.has(Features(extraction, pooling)) for pooling in poolings)
 
-    def publish(self, stage: Stage, write: Callable[[Path], None]) -> Path:
-        """Have write fill an empty folder, then give it its name in one step.
+    def open(self, stage: Stage) -> Path:
+        """Folder of a stage's artifact, whose files are what was written.
 
-        What another process published meanwhile stays. Raises WorkError on a full or read-only
-        disk, leaving nothing half-written.
+        They are read through once per process. Raises DamagedError.
         """
-        final = self.path(stage)
+        path = self.path(stage)
+        if path not in self.sound:
+            why = damage(path)
+            if why:
+                raise DamagedError(stage, path, why)
+            self.sound.add(path)
+        return path
+
+    def publish(
+        self, stage: Stage, write: Callable[[Path], None], computed: Mapping[str, Any] | None = None
+    ) -> Path:
+        """Have write fill an empty folder, seal it, then give it its name in one step.
+
+        computed says who did it and how. What another process published meanwhile stays. Raises
+        WorkError on a full or read-only disk, leaving nothing half-written.
+        """
+        final, kind = self.path(stage), type(stage).__name__
+
+        def sealed(folder: Path) -> None:
+            write(folder)
+            seal(folder, kind, key_of(stage), computed)
+
+        if not self.root.is_dir():
+            raise FolderGoneError(self.root)
+        if not self.has(stage):
+            self.discard(stage)  # what an earlier version left, unsealed, would stay
         with writing(final):
-            publish(final, write, replace=self.again)
-        self.made.add(final)
-        self._note(f"computed {type(stage).__name__} {key_of(stage)}")
+            publish(final, sealed)
+        self.sound.add(final)
+        self._note(f"computed {kind} {key_of(stage)}")
         return final
+
+    def prepare(self) -> None:
+        """Make the folder of all artifacts."""
+        with writing(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+
+    def discard(self, stage: Stage) -> None:
+        """Remove an artifact, there or not, damaged or not."""
+        path = self.path(stage)
+        self.sound.discard(path)
+        aside = path.with_name(f".unfinished-{secrets.token_hex(8)}")
+        with writing(path), suppress(FileNotFoundError):
+            path.rename(aside)  # in one step: it is never there half
+            shutil.rmtree(aside, ignore_errors=True)
+
+    def discard_damaged(self, stage: Stage) -> None:
+        """Remove an artifact unless it is what was written: another may have mended it."""
+        if damage(self.path(stage)):
+            self.discard(stage)
+
+    def checkpoint(self, model: Model) -> Path:
+        """Folder where a training leaves its state while it is under way."""
+        return self.root.with_name("checkpoints") / key_of(model)
 
     def look_again(self) -> None:
         """Have a network disk forget what it remembers of who is there: opening a folder does."""

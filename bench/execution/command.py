@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from bench import estimate
+from bench.execution.local import Options, Outcome, run_plan
+from bench.execution.messages import Settings
+from bench.execution.pool import Pool, find_devices, warm_up
 from bench.options import INTERRUPTED
 from bench.plan import Plan, missing_data, reasons, stages_left, summary
 from bench.progress import Lines, Live, Progress, Silent
@@ -22,9 +24,6 @@ from registry.errors import UsageError, WorkError
 from results.render import show, terminal
 from results.store import load
 from results.tables import make_table
-
-if TYPE_CHECKING:
-    from bench.execution.local import Outcome
 
 MOST_SHOWN = 20
 
@@ -82,6 +81,7 @@ def run_matrix(plan: Plan, request: Request) -> int:
             print_results(plan, request.runs)
             print(f"{len(plan.cells)} cells done")
         return 0
+    warm_up()
     stop = Stop()
     try:
         with stop.listening():
@@ -93,32 +93,25 @@ def run_matrix(plan: Plan, request: Request) -> int:
 
 
 def _work(plan: Plan, request: Request, console: Console, stop: Stop) -> Outcome:
-    with _waiting(console, request, "loading torch and timm …"):
-        from bench.device import choose_device
-        from bench.execution.artifacts import Artifacts
-        from bench.execution.local import Options, run_plan
-        from bench.pixels import Cache
-        from bench.stages.context import Context
-
-        device = choose_device(request.device)
+    with _waiting(console, request, "starting a worker …"):
+        pool = _pool(request)
     remember(plan, request.runs)
-    options = Options(request.runs, force=request.force, keep_going=request.keep_going)
+    options = Options(force=request.force, keep_going=request.keep_going)
     with _progress(plan, request, console) as progress:
-        cache = Cache(
-            request.runs / "cache",
-            int(request.cache_gb * 1e9),
-            progress.note,
-            again=request.force,
-        )
-        context = Context(
-            Artifacts(request.runs, again=request.force),
-            request.data,
-            device,
-            progress,
-            cache,
-            stop,
-        )
-        return run_plan(plan, context, options)
+        return run_plan(plan, pool, progress, options, stop)
+
+
+def _pool(request: Request) -> Pool:
+    devices = find_devices(request.device)
+    settings = Settings(
+        runs=request.runs,
+        data=request.data,
+        here=Path.cwd(),
+        cache_bytes=int(request.cache_gb * 1e9),
+        force=request.force,
+        workers=len(devices),
+    )
+    return Pool(settings, devices)
 
 
 def _close(plan: Plan, request: Request, outcome: Outcome, console: Console) -> int:

@@ -12,17 +12,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.execution import lease_files
-from bench.execution.artifacts import writing
+from bench.execution.artifacts import FolderGoneError, writing
 from bench.execution.owner import Lease, Owner, this_process
-from bench.identity import Stage, key_of
-from registry.errors import WorkError
 
 FOLDER = "leases"
 RENEWAL = 5.0
@@ -43,10 +41,6 @@ class BusyError(Exception):
         self.lease = lease
 
 
-class FolderGoneError(WorkError):
-    """The run folder, or that of its leases, was removed under the process: no cell can go on."""
-
-
 @dataclass
 class Watched:
     """How long a lease was seen to stand still."""
@@ -54,11 +48,6 @@ class Watched:
     lease: Lease
     looked: float
     still: float = 0.0
-
-
-def lease_name(stage: Stage) -> str:
-    """Name a stage's lease."""
-    return f"{type(stage).__name__.lower()}-{key_of(stage)}"
 
 
 @dataclass
@@ -104,17 +93,24 @@ class Leases:
         try:
             yield
         except Exception as error:
-            raise error if self.root.is_dir() else self._gone() from error
+            raise error if self.root.is_dir() else FolderGoneError(self.root) from error
         finally:
             self._release(path)
         if not self.root.is_dir():
-            raise self._gone()
+            raise FolderGoneError(self.root)
 
     def busy(self, name: str) -> Lease | None:
         """The lease of another live process, if there is one."""
         path = self._path(name)
         found = lease_files.read(path)
         return None if found is None or self._dead(path, found) else found
+
+    def tell(self, name: str, progress: Mapping[str, str | int | float]) -> None:
+        """Note how far the work on it is: others read so with the next sign of life."""
+        path = self._path(name)
+        with self.lock:
+            if path in self.held:
+                self.held[path] = replace(self.held[path], progress=progress)
 
     def renew(self) -> None:
         """Raise the counters of all that are still ours; forget those that are not."""
@@ -176,7 +172,8 @@ class Leases:
     def _renew(self, path: Path, lease: Lease) -> None:
         found = lease_files.read(path)
         if found is not None and found.owner == self.owner:
-            lease_files.replace(path, replace(found, counter=found.counter + 1))
+            renewed = replace(found, counter=found.counter + 1, progress=lease.progress)
+            lease_files.replace(path, renewed)
         elif found is not lease_files.UNREADABLE:
             del self.held[path]
             self.say(f"this process stood still, and another has taken over: {lease.what}")
@@ -200,10 +197,4 @@ class Leases:
             except FileNotFoundError:
                 if self.root.is_dir():
                     raise
-                raise self._gone() from None
-
-    def _gone(self) -> FolderGoneError:
-        return FolderGoneError(
-            f"{self.root} was removed while this run was at work there: run again, to start anew "
-            "or go on with what is left, or name another folder with --runs"
-        )
+                raise FolderGoneError(self.root) from None

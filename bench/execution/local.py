@@ -1,40 +1,53 @@
-"""Local: one process works through a plan, cell after cell, each stage once.
+"""Local: a run works through a plan on the devices of one machine, each stage once.
 
-Other processes may work in the same run folder: what one of them is at is left to it, and its cells
-come later.
+The stages themselves are computed by worker processes. Other runs may work in the same folder: what
+one of them is at is left to it, and its cells come later.
 """
 
 from __future__ import annotations
 
+import shutil
 import time
-import traceback
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
-from bench.execution.artifacts import write_json
-from bench.execution.leases import BusyError, FolderGoneError, Leases, lease_name
-from bench.execution.owner import Lease
-from bench.execution.work import Poolings, compute, is_done, title
-from bench.identity import Model, Stage, key_of
-from bench.model import UnreachableWeightsError
+from bench.execution import failures
+from bench.execution.artifacts import Artifacts, FolderGoneError
+from bench.execution.graph import Graph, Node
+from bench.execution.leases import BusyError, Leases
+from bench.execution.messages import (
+    Advanced,
+    Begun,
+    Damaged,
+    Died,
+    Done,
+    Ended,
+    Failed,
+    Message,
+    Note,
+    Task,
+)
+from bench.execution.pool import Pool, Worker
+from bench.execution.relay import Shown
+from bench.execution.work import artifacts_of, is_done, name_of, title, work_of
+from bench.identity import Extraction, Model, Stage
 from bench.plan import Plan, Planned
-from bench.report import write_report
-from bench.stages.context import Context
-from registry.errors import BenchError
-from results.store import failure_path, report_path
+from bench.progress import Progress
+from bench.stop import Stop
+from results.store import report_path
 
 LOOK_EVERY = 1.0
-"""Seconds between two looks at what others are at, where nothing else is left to do."""
+"""Seconds between two looks at what others are at."""
+DEATHS = 2
+"""Workers that a stage may cost, before it is taken to be its fault."""
 
 
 @dataclass(frozen=True)
 class Options:
     """How a plan is run."""
 
-    runs: Path
     force: bool
     """Do again even what is done."""
     keep_going: bool
@@ -51,14 +64,22 @@ class Outcome:
     """Label and message of each."""
 
 
-def run_plan(plan: Plan, context: Context, options: Options) -> Outcome:
+def run_plan(plan: Plan, pool: Pool, progress: Progress, options: Options, stop: Stop) -> Outcome:
     """Do every cell that has no report; with keep_going a failed cell does not stop the others.
 
-    Cells that need a stage that failed fail with it, without trying it again.
+    Cells that need a stage that failed fail with it, without trying it again. Raises Interrupted
+    when asked to stop, after workers have left their checkpoints.
     """
-    with Leases(options.runs, say=context.progress.note) as leases:
-        run = Run(plan.poolings(), context, options, leases)
-        run.work_through(plan)
+    settings = pool.settings
+    with Leases(settings.runs, say=progress.note) as leases:
+        run = Run(plan, pool, progress, options, leases, Artifacts(settings.runs))
+        try:
+            run.work_through()
+        except KeyboardInterrupt:
+            run.wind_up(stop)
+            raise
+        finally:
+            run.close()
     return Outcome(run.finished, run.already, run.failed)
 
 
@@ -66,138 +87,227 @@ def run_plan(plan: Plan, context: Context, options: Options) -> Outcome:
 class Run:
     """A plan under way."""
 
-    poolings: Poolings
-    context: Context
+    plan: Plan
+    pool: Pool
+    progress: Progress
     options: Options
     leases: Leases
+    artifacts: Artifacts
     finished: int = 0
     already: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
-    broken: dict[str, Exception] = field(default_factory=dict)
-    """Key of a stage -> why it failed."""
+    made: set[str] = field(default_factory=set)
+    """Names of stages done in this run."""
+    busy: dict[str, BusyError] = field(default_factory=dict)
+    """Names of stages that other runs are at."""
+    trouble: Counter[str] = field(default_factory=Counter)
+    """How often a stage cost a worker, or was found damaged."""
+    shown: dict[str, Shown] = field(default_factory=dict)
 
-    def work_through(self, plan: Plan) -> None:
-        """Go round until no cell is left; wait where other processes are at those that are."""
-        before = (
-            set() if self.options.force else {cell.key for cell in plan.done(self.options.runs)}
-        )
-        left, told = list(plan.cells), ""
-        while left:
-            busy = self._go_round(left, before)
-            if self.failed and not self.options.keep_going:
-                break
-            if busy:
-                told = self._wait(busy, told)
-            left = [cell for cell in left if cell.key in busy]
+    def __post_init__(self) -> None:
+        self.runs = self.pool.settings.runs
+        self.poolings = self.plan.poolings()
 
-    def _go_round(self, cells: Sequence[Planned], before: set[str]) -> dict[str, BusyError]:
-        """Try each cell; return the keys of those that another process is at."""
-        busy: dict[str, BusyError] = {}
-        for cell in cells:
-            try:
-                self._cell(cell, "done before" if cell.key in before else "done by another run")
-            except BusyError as error:
-                busy[cell.key] = error
-            if self.failed and not self.options.keep_going:
-                break
-        return busy
+    def work_through(self) -> None:
+        """Hand out what can be done until nothing is left; wait for other runs where need be."""
+        self._begin_run()
+        told, looked = "", time.monotonic()
+        while self.graph.left and (self.options.keep_going or not self.failed):
+            if self.busy and time.monotonic() - looked >= LOOK_EVERY:
+                self._look_again()
+                looked = time.monotonic()
+            self._hand_out()
+            if self.pool.at_work:
+                for worker, message in self.pool.hear(LOOK_EVERY if self.busy else None):
+                    self._heard(worker, message)
+            elif self.busy:
+                told, looked = self._wait(told), 0.0
 
-    def _cell(self, cell: Planned, there: str) -> None:
-        """Do a cell unless its report is there; record its failure."""
-        label, progress = cell.job.label, self.context.progress
-        try:
-            report = None if self._reported(cell) else self._computed(cell)
-        except (BusyError, FolderGoneError):
-            raise
-        except Exception as error:  # noqa: BLE001 - one cell's failure is recorded, not the run's
-            message = describe(error)
-            self.failed.append((label, message))
-            _record_failure(cell, error, self.options.runs)
-            progress.cell(label, f"FAILED: {message}")
+    def _begin_run(self) -> None:
+        """Find out what is left, and say what is not."""
+        self.artifacts.prepare()
+        before: set[str] = set()
+        if self.options.force:
+            shutil.rmtree(self.runs / "cache", ignore_errors=True)
         else:
-            self.finished += report is not None
-            self.already += report is None
-            progress.cell(label, there if report is None else _outcome(report))
+            before = {cell.key for cell in self.plan.done(self.runs)}
+        self.graph = Graph([c for c in self.plan.cells if c.key not in before], self._there)
+        for cell in self.plan.cells:
+            if cell.key in before:
+                self.already += 1
+                self._over(cell, "done before")
 
-    def _reported(self, cell: Planned) -> bool:
-        return not self.options.force and report_path(self.options.runs, cell.key).is_file()
+    def wind_up(self, stop: Stop) -> None:
+        """Have trainings write their checkpoints; a second Ctrl-C does not wait for that."""
+        with suppress(KeyboardInterrupt), stop.deferred():
+            self.pool.stop()
+            while self.pool.at_work:
+                for worker, message in self.pool.hear(None):
+                    if isinstance(message, Died):
+                        self._release(worker)
+                        self.pool.retire(worker)
+                    elif isinstance(message, Begun | Advanced | Ended | Note):
+                        self._shown(worker).hear(message)
 
-    def _computed(self, cell: Planned) -> dict[str, Any] | None:
-        """Follow a cell from stage to stage to its report; None where another run wrote it."""
-        *earlier, scores = cell.stages()
-        model = cell.scores.descriptors.features.extraction.model
-        for stage in earlier:
-            if not is_done(stage, self.poolings, self.context.artifacts):
-                with self._at(stage, model):  # by now it may be done: nothing is computed then
-                    compute(stage, self.poolings, self.context)
-        with self._at(scores, model):
-            if self._reported(cell):
-                return None
-            compute(scores, self.poolings, self.context)
-            scored = self.context.artifacts.path(scores)
-            return write_report(cell, scored, self.context, self.options.runs)
+    def close(self) -> None:
+        """End the workers, at once those that are at something."""
+        for shown in self.shown.values():
+            shown.close()
+        workers = list(self.pool.workers)
+        self.pool.close()
+        for worker in workers:
+            with suppress(FolderGoneError):
+                worker.held.close()
 
-    @contextmanager
-    def _at(self, stage: Stage, model: Model) -> Iterator[None]:
-        """Be the only one at a stage, and remember its failure."""
-        with (
-            guarded(stage, self.broken),
-            guarded(model, self.broken, UnreachableWeightsError),
-            self.leases.holding(lease_name(stage), title(stage)),
-        ):
-            self.context.artifacts.look_again()
-            yield
+    def _there(self, stage: Stage, cells: Sequence[Planned]) -> bool:
+        """Whether nothing is to be done for a stage and the cells that are reported with it."""
+        trained = not isinstance(stage, Model) or stage.training is not None
+        if self.options.force and trained and name_of(stage) not in self.made:
+            return False
+        return is_done(stage, self.poolings, self.artifacts) and (
+            all(report_path(self.runs, cell.key).is_file() for cell in cells)
+        )
 
-    def _wait(self, busy: Mapping[str, BusyError], told: str) -> str:
-        """Wait until another process has ended something; say what for, unless that was told."""
-        held = {error.name: error for error in busy.values()}
+    def _hand_out(self) -> None:
+        """Give tasks to as many workers as there are."""
+        for node in self.graph.ready() if self.pool.room else ():
+            self._begin(node)
+            if not self.pool.room:
+                break
+
+    def _begin(self, node: Node) -> None:
+        """Have a worker do a stage, unless another run is at it or has done it."""
+        worker = self.pool.idle()
+        try:
+            worker.held.enter_context(self.leases.holding(node.name, title(node.stage)))
+        except BusyError as error:
+            self.busy[node.name] = error
+            return
+        self.artifacts.look_again()
+        if self._there(node.stage, node.cells):
+            self._release(worker)
+            self._done(node, {})
+            return
+        if self.options.force and node.name not in self.made:
+            self._forget(node.stage)
+        stage = node.stage
+        poolings = self.poolings[stage] if isinstance(stage, Extraction) else ()
+        self.graph.begin(node)
+        worker.give(Task(node.name, stage, poolings, node.cells))
+
+    def _forget(self, stage: Stage) -> None:
+        """Drop what earlier runs left of a stage."""
+        for kept in artifacts_of(stage, self.poolings):
+            self.artifacts.discard(kept)
+        if isinstance(stage, Model):
+            shutil.rmtree(self.artifacts.checkpoint(stage), ignore_errors=True)
+
+    def _look_again(self) -> None:
+        """Have another try at what other runs are at."""
+        for name in self.busy:
+            self.graph.again(self.graph.nodes[name])
+        self.busy.clear()
+
+    def _wait(self, told: str) -> str:
+        """Wait until another run has ended something; say what for, unless that was told."""
+        held = {error.name: error for error in self.busy.values()}
         text = "waiting for " + "; ".join(sorted({str(error) for error in held.values()}))
         if text != told:
-            self.context.progress.note(text)
-        while all(self._same(name, error.lease) for name, error in held.items()):
+            self.progress.note(text)
+        while all(self._same(error) for error in held.values()):
             time.sleep(LOOK_EVERY)
         return text
 
-    def _same(self, name: str, lease: Lease) -> bool:
-        now = self.leases.busy(name)
-        return now is not None and now.owner == lease.owner
+    def _same(self, error: BusyError) -> bool:
+        now = self.leases.busy(error.name)
+        return now is not None and now.owner == error.lease.owner
 
+    def _heard(self, worker: Worker, message: Message) -> None:
+        """Take in what a worker said."""
+        shown, task = self._shown(worker), worker.task
+        if isinstance(message, Begun | Advanced | Ended | Note):
+            shown.hear(message)
+            told = shown.told()
+            if task and told:
+                self.leases.tell(task.name, told)
+            return
+        shown.close()
+        if isinstance(message, Died | Failed) or (isinstance(message, Done) and message.worn):
+            self.pool.retire(worker)
+        self._release(worker)
+        if task:
+            self._ended(task, message)
 
-@contextmanager
-def guarded(
-    stage: Stage, broken: dict[str, Exception], kind: type[Exception] = Exception
-) -> Iterator[None]:
-    """Remember a stage's failure of a kind, and fail at once where it is needed again."""
-    key = key_of(stage)
-    if key in broken:
-        raise broken[key]
-    try:
-        yield
-    except BusyError:
-        raise
-    except kind as error:
-        broken[key] = error
-        raise
+    def _ended(self, task: Task, message: Done | Damaged | Failed | Died) -> None:
+        """Take in what became of a task."""
+        match message:
+            case Done():
+                self.made.add(task.name)
+                self._done(self.graph.nodes[task.name], message.outcomes)
+                if message.worn:
+                    self.progress.note(f"{message.worn}: another worker takes over")
+            case Damaged():
+                self._damaged(task, message)
+            case Died():
+                self._lost(task, message)
+            case Failed() if message.gone:
+                raise FolderGoneError(self.artifacts.root)
+            case Failed():
+                self._fail(message.blamed, message)
+                self._fail(task.name, message)
 
+    def _shown(self, worker: Worker) -> Shown:
+        return self.shown.setdefault(worker.device, Shown(self.progress))
 
-def describe(error: Exception) -> str:
-    """Say what went wrong: our own errors are written for users, others get their class."""
-    return str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
+    def _release(self, worker: Worker) -> None:
+        """Give the lease on a worker's stage back."""
+        worker.task = None
+        worker.held.close()
 
+    def _done(self, node: Node, outcomes: Mapping[str, str]) -> None:
+        """A stage is there, and so are the reports that end with it."""
+        self.graph.finish(node)
+        for cell in node.cells:
+            outcome = outcomes.get(cell.key)
+            self.finished += outcome is not None
+            self.already += outcome is None
+            self._over(cell, "done by another run" if outcome is None else outcome)
 
-def _record_failure(cell: Planned, error: Exception, runs: Path) -> None:
-    content = {
-        "key": cell.key,
-        "job": cell.job.values(),
-        "error": type(error).__name__,
-        "message": describe(error),
-        "traceback": "".join(traceback.format_exception(error)),
-    }
-    try:
-        write_json(failure_path(runs, cell.key), content)
-    except BenchError as unwritable:  # a full disk must not hide the first failure
-        error.add_note(str(unwritable))
+    def _over(self, cell: Planned, outcome: str) -> None:
+        self.progress.cell(cell.job.label, outcome)
 
+    def _lost(self, task: Task, died: Died) -> None:
+        """A worker's process ended: try its stage once more."""
+        node = self.graph.nodes[task.name]
+        self.trouble[task.name] += 1
+        what, log = title(node.stage), f"log/{task.name}.log"
+        failed = failures.killed(task.name, what, died.exit_code, log)
+        if self.trouble[task.name] >= DEATHS:
+            self._fail(task.name, failed)
+        else:
+            self.progress.note(f"{failures.ending(died.exit_code)} while {what}: it is tried again")
+            self.graph.again(node)
 
-def _outcome(report: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {100 * report['metrics'][name]:.1f}" for name in report["headline"])
+    def _damaged(self, task: Task, found: Damaged) -> None:
+        """An artifact is not what was written: have it computed again, once."""
+        work = work_of(found.stage)
+        name = name_of(work)
+        self.trouble[f"damaged {name}"] += 1
+        if self.trouble[f"damaged {name}"] > 1:
+            failed = Failed("DamagedError", f"{found.message}, again", "", name)
+            self._fail(name, failed)
+            self._fail(task.name, failed)
+            return
+        self.progress.note(f"{found.message}: it is computed again")
+        with suppress(BusyError), self.leases.holding(name, f"clearing {title(work)}"):
+            self.artifacts.discard_damaged(found.stage)
+        self.graph.reopen(work)
+        self.graph.again(self.graph.nodes[task.name])
+
+    def _fail(self, name: str, failed: Failed) -> None:
+        """A stage cannot be done: record it for every cell that it costs."""
+        lost = self.graph.fail(name)
+        failures.record(lost, failed, self.runs)
+        for cell in lost:
+            self.failed.append((cell.job.label, failed.message))
+            self._over(cell, f"FAILED: {failed.message}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,8 @@ class Lease:
     """Wall-clock time, for people."""
     counter: int = 0
     """Raised by the owner every few seconds: a sign of life that needs no clock."""
+    progress: Mapping[str, str | int | float] | None = None
+    """Of the step under way, at that sign: name, done, total, unit, per_second."""
 
 
 def this_process() -> Owner:

@@ -1,20 +1,44 @@
-"""Work: whether a stage is done, how it is done, and what it is called while it is."""
+"""Work: what a stage needs, whether it is done, and what it is called meanwhile."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from bench.execution.artifacts import Artifacts
-from bench.identity import Descriptors, Extraction, Features, Fit, Model, Scores, Stage
-from bench.stages.context import Context
-from bench.stages.descriptors import ensure_descriptors, ensure_fit
-from bench.stages.features import ensure_features
-from bench.stages.scores import ensure_scores
-from bench.stages.weights import ensure_weights
+from bench.identity import Descriptors, Extraction, Features, Fit, Model, Scores, Stage, key_of
 from registry.datasets import dataset_row, source_row
 
 Poolings = Mapping[Extraction, Sequence[str]]
 """What each extraction must yield."""
+
+
+def name_of(stage: Stage) -> str:
+    """Name a stage's lease and log: <kind>-<key>."""
+    return f"{type(stage).__name__.lower()}-{key_of(stage)}"
+
+
+def inputs_of(stage: Stage) -> list[Stage]:
+    """The stages whose artifacts a stage reads; an extraction stands for all its features."""
+    match stage:
+        case Model():
+            return []
+        case Extraction():
+            return [stage.model]
+        case Features():
+            return [stage.extraction]
+        case Fit():
+            return [stage.features.extraction]
+        case Descriptors():
+            return [stage.features.extraction, *([stage.fit] if stage.fit else [])]
+        case Scores():
+            parts: list[Stage] = list(stage.parts())
+            read = [features.extraction for features in stage.features()]  # their bad images
+            return list(dict.fromkeys([read[0].model, *read, *parts]))
+
+
+def work_of(stage: Stage) -> Stage:
+    """The stage that has to be done for this one to be there."""
+    return stage.extraction if isinstance(stage, Features) else stage
 
 
 def is_done(stage: Stage, poolings: Poolings, artifacts: Artifacts) -> bool:
@@ -28,21 +52,11 @@ def is_done(stage: Stage, poolings: Poolings, artifacts: Artifacts) -> bool:
             return artifacts.has(stage)
 
 
-def compute(stage: Stage, poolings: Poolings, context: Context) -> None:
-    """Do a stage, unless it is done."""
-    match stage:
-        case Model():
-            ensure_weights(stage, context)
-        case Extraction():
-            ensure_features(Features(stage, poolings[stage][0]), poolings[stage], context)
-        case Features():
-            ensure_features(stage, poolings[stage.extraction], context)
-        case Fit():
-            ensure_fit(stage, poolings[stage.features.extraction], context)
-        case Descriptors():
-            ensure_descriptors(stage, poolings[stage.features.extraction], context)
-        case Scores():
-            ensure_scores(stage, poolings[stage.descriptors.features.extraction], context)
+def artifacts_of(stage: Stage, poolings: Poolings) -> list[Stage]:
+    """The stages under whose keys a stage leaves something."""
+    if isinstance(stage, Extraction):
+        return [Features(stage, pooling) for pooling in poolings[stage]]
+    return [stage]
 
 
 def title(stage: Stage) -> str:

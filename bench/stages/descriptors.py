@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy.typing as npt
 from bench.exact.grid import on_grid
 from bench.identity import Descriptors, Fit
 from bench.stages.context import Context
-from bench.stages.features import PooledVectors, Vectors, ensure_features, load_rows
+from bench.stages.features import PooledVectors, Vectors, load_features, load_rows
 from registry.errors import WorkError
 
 DESCRIPTORS, MEAN, BASIS = "descriptors.npy", "mean.npy", "basis.npy"
@@ -19,29 +18,31 @@ ROWS_AT_ONCE = 1 << 14
 Doubles = npt.NDArray[np.float64]
 
 
-def ensure_descriptors(
-    descriptors: Descriptors, poolings: Sequence[str], context: Context
-) -> Vectors:
-    """Project, normalise and round to the grid: (N, dims) float32, read from the disk as needed."""
-    if not context.artifacts.has(descriptors):
-        pooled = ensure_features(descriptors.features, poolings, context)
-        projection = _projection(descriptors, poolings, context)
+def project_features(descriptors: Descriptors, context: Context) -> None:
+    """Project, normalise and round to the grid."""
+    pooled = load_features(descriptors.features, context)
+    projection = _projection(descriptors, context)
 
-        def write(folder: Path) -> None:
-            _write_rows(folder / DESCRIPTORS, pooled, projection)
+    def write(folder: Path) -> None:
+        _write_rows(folder / DESCRIPTORS, pooled, projection)
 
-        context.artifacts.publish(descriptors, write)
-    return load_rows(context.artifacts.path(descriptors) / DESCRIPTORS)
+    context.publish(descriptors, write)
+
+
+def load_descriptors(descriptors: Descriptors, context: Context) -> Vectors:
+    """(N, dims) float32 on the grid, read from the disk as needed. Raises DamagedError."""
+    return load_rows(context.artifacts.open(descriptors) / DESCRIPTORS)
 
 
 Projection = tuple[Doubles, Doubles] | None
 """(C,) mean and (C, dims) basis; None keeps the features as they are."""
 
 
-def _projection(descriptors: Descriptors, poolings: Sequence[str], context: Context) -> Projection:
+def _projection(descriptors: Descriptors, context: Context) -> Projection:
     if descriptors.fit is None:
         return None
-    mean, basis = ensure_fit(descriptors.fit, poolings, context)
+    folder = context.artifacts.open(descriptors.fit)
+    mean, basis = np.load(folder / MEAN), np.load(folder / BASIS)
     if basis.shape[1] < descriptors.dims:
         raise WorkError(
             f"PCA to {descriptors.dims} dims needs more independent training images than that; "
@@ -67,18 +68,15 @@ def _write_rows(path: Path, pooled: PooledVectors, projection: Projection) -> No
             file.write(rows.astype("<f4").tobytes())
 
 
-def ensure_fit(fit: Fit, poolings: Sequence[str], context: Context) -> tuple[Doubles, Doubles]:
+def fit_projection(fit: Fit, context: Context) -> None:
     """Fit principal components on the training split: (C,) mean, (C, rank) basis."""
-    if not context.artifacts.has(fit):
-        mean, basis = principal_components(ensure_features(fit.features, poolings, context).good)
+    mean, basis = principal_components(load_features(fit.features, context).good)
 
-        def write(folder: Path) -> None:
-            np.save(folder / MEAN, mean)
-            np.save(folder / BASIS, basis)
+    def write(folder: Path) -> None:
+        np.save(folder / MEAN, mean)
+        np.save(folder / BASIS, basis)
 
-        context.artifacts.publish(fit, write)
-    folder = context.artifacts.path(fit)
-    return np.load(folder / MEAN), np.load(folder / BASIS)
+    context.publish(fit, write)
 
 
 def principal_components(vectors: Vectors) -> tuple[Doubles, Doubles]:

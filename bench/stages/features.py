@@ -40,17 +40,18 @@ class PooledVectors:
         return np.delete(self.vectors, self.bad, axis=0)
 
 
-def ensure_features(features: Features, poolings: Sequence[str], context: Context) -> PooledVectors:
-    """Extract all of these poolings that are missing, in one pass; return the one asked for."""
-    extraction = features.extraction
+def extract_features(extraction: Extraction, poolings: Sequence[str], context: Context) -> None:
+    """Extract all of these poolings that are missing, in one pass."""
     missing = [
-        pooling
-        for pooling in dict.fromkeys([features.pooling, *poolings])
-        if not context.artifacts.has(Features(extraction, pooling))
+        pooling for pooling in poolings if not context.artifacts.has(Features(extraction, pooling))
     ]
     if missing:
         _extract(extraction, missing, context)
-    folder = context.artifacts.path(features)
+
+
+def load_features(features: Features, context: Context) -> PooledVectors:
+    """Return pooled vectors, read from the disk as needed. Raises DamagedError."""
+    folder = context.artifacts.open(features)
     bad = sorted(int(position) for position in read_json(folder / BAD))
     return PooledVectors(load_rows(folder / VECTORS), np.array(bad, dtype=np.int64))
 
@@ -63,7 +64,7 @@ def load_rows(path: Path) -> Vectors:
 
 def bad_images(features: Features, context: Context) -> dict[int, str]:
     """Position -> what was wrong with it, for images left out of an extraction."""
-    content = read_json(context.artifacts.path(features) / BAD)
+    content = read_json(context.artifacts.open(features) / BAD)
     return {int(position): reason for position, reason in content.items()}
 
 
@@ -115,4 +116,4 @@ def _publish(features: Features, vectors: Vectors, bad: dict[int, str], context:
         np.save(folder / VECTORS, vectors)
         write_json(folder / BAD, {str(position): reason for position, reason in bad.items()})
 
-    context.artifacts.publish(features, write)
+    context.publish(features, write)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from bench.execution.artifacts import read_json, write_json
 from bench.identity import Scores
 from bench.scoring import score
 from bench.stages.context import Context
-from bench.stages.descriptors import ensure_descriptors
+from bench.stages.descriptors import load_descriptors
 from bench.stages.features import Vectors, bad_images
 from registry.datasets import dataset_row
 from registry.datasets.split import Split
@@ -20,14 +19,12 @@ from registry.datasets.split import Split
 METRICS, PER_QUERY = "metrics.json", "per_query.parquet"
 
 
-def ensure_scores(scores: Scores, poolings: Sequence[str], context: Context) -> Path:
-    """Score the descriptors; return the artifact's folder, with metrics.json and per_query.parquet.
+def score_descriptors(scores: Scores, context: Context) -> None:
+    """Score the descriptors into metrics.json and per_query.parquet.
 
     metrics.json: metrics as fractions, the counts they rest on, and the bounds that ties leave.
     """
-    if context.artifacts.has(scores):
-        return context.artifacts.path(scores)
-    split, parts, bad = _measured(scores, poolings, context)
+    split, parts, bad = _measured(scores, context)
     row = dataset_row(scores.dataset)
     with context.progress.step(f"scoring {row.title}", len(split.queries), "queries") as advance:
         scored = score(row, split, parts, device=context.device, advance=advance)
@@ -50,21 +47,19 @@ def ensure_scores(scores: Scores, poolings: Sequence[str], context: Context) -> 
         table.to_parquet(folder / PER_QUERY, index=False)
         write_json(folder / METRICS, content)
 
-    return context.artifacts.publish(scores, write)
+    context.publish(scores, write)
 
 
-def _measured(
-    scores: Scores, poolings: Sequence[str], context: Context
-) -> tuple[Split, list[Vectors], int]:
+def _measured(scores: Scores, context: Context) -> tuple[Split, list[Vectors], int]:
     """Return the split, distractors in its gallery, its descriptors, and how many are left out."""
-    parts = [ensure_descriptors(scores.descriptors, poolings, context)]
+    parts = [load_descriptors(scores.descriptors, context)]
     split = context.split(scores.dataset)
     bad = list(bad_images(scores.descriptors.features, context))
     if scores.distractors is not None:
         extraction = scores.distractors.features.extraction
         more = bad_images(scores.distractors.features, context)
         bad += [len(parts[0]) + position for position in more]
-        parts.append(ensure_descriptors(scores.distractors, poolings, context))
+        parts.append(load_descriptors(scores.distractors, context))
         split = split.with_distractors(context.split(extraction.dataset).evaluated)
     return split.without(np.array(sorted(bad), dtype=np.int64)), parts, len(bad)
 

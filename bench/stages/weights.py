@@ -18,14 +18,11 @@ from bench.train.loop import train
 STATE, LOG = "weights.safetensors", "training.json"
 
 
-def ensure_weights(model: Model, context: Context) -> None:
-    """Train the model unless that was done; there is nothing to do for an untrained one."""
+def train_weights(model: Model, context: Context) -> None:
+    """Train a model; there is nothing to do for one that needs no training."""
     if model.training is None:
         return
     checkpoint = checkpoint_of(model, context)
-    if context.artifacts.has(model):
-        checkpoint.remove()  # of a run that was killed after it had published
-        return
     embedder = build_embedder(model, [model.training.pooling])
     source = training_source(model, model.training, context)
     log = train(
@@ -42,20 +39,14 @@ def ensure_weights(model: Model, context: Context) -> None:
         (folder / STATE).write_bytes(save(state))  # save_file has errors of its own for a full disk
         write_json(folder / LOG, log)
 
-    context.artifacts.publish(model, write)
+    context.publish(model, write)
     checkpoint.remove()
 
 
 def checkpoint_of(model: Model, context: Context) -> Checkpoint:
     """Say where a training leaves its state while it is under way."""
-    key = key_of(model)
-    return Checkpoint(
-        context.artifacts.root.with_name("checkpoints") / key,
-        key,
-        context.stop,
-        context.progress.note,
-        again=context.artifacts.again,
-    )
+    folder = context.artifacts.checkpoint(model)
+    return Checkpoint(folder, key_of(model), context.stop, context.record)
 
 
 def load_embedder(
@@ -64,11 +55,10 @@ def load_embedder(
     """Build a model with its final weights, for these poolings, for squares or any shape."""
     embedder = build_embedder(model, poolings, any_shape=any_shape)
     if model.training is not None:
-        ensure_weights(model, context)
-        embedder.load_state_dict(load_file(context.artifacts.path(model) / STATE))
+        embedder.load_state_dict(load_file(context.artifacts.open(model) / STATE))
     return embedder
 
 
 def training_log(model: Model, context: Context) -> dict[str, object]:
     """Return what a training wrote down: losses, skipped images. Empty for an untrained model."""
-    return read_json(context.artifacts.path(model) / LOG) if model.training else {}
+    return read_json(context.artifacts.open(model) / LOG) if model.training else {}

@@ -35,8 +35,6 @@ class Checkpoint:
     """Of the stage whose training it is."""
     stop: Stop
     note: Callable[[str], None]
-    again: bool = False
-    """Whether that of an earlier run counts for nothing (--force)."""
     good: bool = False
     """Whether the file is of this training."""
     _complained: bool = False
@@ -51,8 +49,6 @@ class Checkpoint:
     def read(self, network: nn.Module, device: torch.device) -> Snapshot | None:
         """Return what to go on from; one that cannot be used is told and counts for nothing."""
         self._since = time.monotonic()
-        if self.again:
-            return None
         try:
             snapshot = read_snapshot(self.file)
             if snapshot is not None:

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from bench.execution import lease_files, owner
-from bench.execution.leases import EXPIRY, ONE_LOOK, RENEWAL, BusyError, FolderGoneError, Leases
+from bench.execution.artifacts import FolderGoneError
+from bench.execution.leases import EXPIRY, ONE_LOOK, RENEWAL, BusyError, Leases
 from bench.execution.owner import Lease, Owner, this_machine, this_process
 from registry.errors import WorkError
 

@@ -1,0 +1,329 @@
+"""bench.execution: workers that die, artifacts that rot, devices that are shared."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import torch
+
+import results
+from bench.device import devices
+from bench.execution import lease_files
+from bench.execution.messages import Begun, Failed, Settings, Task
+from bench.execution.pool import Pool, Worker, find_devices, start_worker
+from bench.execution.worker import failure
+from bench.identity import Extraction, Model
+from bench.matrix import read_matrix
+from bench.model import UnreachableWeightsError
+from bench.plan import make_plan
+from registry.errors import UsageError
+from results.store import report_path
+
+ROOT = Path(__file__).resolve().parent.parent
+BARE = ["backbone=tiny_conv", "dataset=twin-sop", "weights=scratch", "loss=none", "resolution=32"]
+WORDS = ["run", *BARE, "dims=8,16"]
+
+
+def plan_of(words):
+    return make_plan(read_matrix(words, preset=None, exclude=[]), skip_bad_images=False)
+
+
+def killing(monkeypatch, kind, times, number=signal.SIGKILL):
+    """Kill the worker that is given a task of a kind, so many times; return the tasks given."""
+    given, give = [], Worker.give
+
+    def given_and_killed(worker, task):
+        given.append(task.name)
+        doomed = task.name.startswith(kind) and given.count(task.name) <= times
+        if doomed:
+            os.kill(worker.process.pid, signal.SIGSTOP)  # it does not get that far
+        give(worker, task)
+        if doomed:
+            os.kill(worker.process.pid, number)
+            os.kill(worker.process.pid, signal.SIGCONT)
+
+    monkeypatch.setattr(Worker, "give", given_and_killed)
+    return given
+
+
+@pytest.mark.parametrize("kind", ["extraction", "fit", "scores"])
+def test_a_stage_whose_worker_is_killed_is_tried_again(bench, monkeypatch, kind):
+    given = killing(monkeypatch, kind, 1)
+    output = bench(*WORDS).output
+    assert re.search(r"the worker was ended by SIGKILL while .*: it is tried again", output)
+    assert "2 cells done" in output
+    assert {count for name, count in Counter(given).items() if name.startswith(kind)} == {2}
+    assert list((bench.runs / "leases").iterdir()) == []
+
+
+def test_a_stage_that_kills_twice_fails_its_cells_alone(bench, monkeypatch):
+    killing(monkeypatch, "extraction", 2)
+    words = ["run", *BARE[:1], "dataset=twin-sop,twin-cub", *BARE[2:]]
+    output = bench(*words, exit_code=1).output
+    assert output.count("FAILED: the worker was ended by SIGKILL while extracting") == 2
+    assert "twice; most often memory ran out" in output
+    failure = json.loads(next((bench.runs / "failures").iterdir()).read_text())
+    assert failure["error"] == "WorkerKilledError"
+    assert failure["stage"].startswith("extraction-")
+    assert (bench.runs / failure["log"]).parent.is_dir()
+    monkeypatch.undo()
+    assert "2 cells done" in bench(*words).output
+    assert list((bench.runs / "failures").iterdir()) == []
+
+
+@pytest.mark.parametrize("folder", ["features", "fits", "descriptors", "scores"])
+def test_a_damaged_artifact_is_computed_again_and_said_so(bench, folder):
+    bench(*WORDS)
+    before = results.load(bench.runs).set_index("key")["r@1"]
+    for report in (bench.runs / "reports").glob("*.json"):
+        report.unlink()
+    if folder != "scores":  # else nobody would read the others
+        for path in (bench.runs / "artifacts" / "scores").iterdir():
+            (path / "artifact.json").unlink()
+    if folder == "fits":
+        for path in (bench.runs / "artifacts" / "descriptors").iterdir():
+            (path / "artifact.json").unlink()
+    damaged = sorted((bench.runs / "artifacts" / folder).iterdir())[0]
+    file = max(damaged.iterdir(), key=lambda path: path.stat().st_size)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    output = bench(*WORDS).output
+    said = [line for line in output.splitlines() if "is damaged" in line]
+    assert said == [
+        f"{damaged} is damaged: {file.name} is not what was written: it is computed again"
+    ]
+    assert results.load(bench.runs).set_index("key")["r@1"].equals(before)
+
+
+def test_what_is_damaged_again_fails(bench, inline, monkeypatch):
+    """A disk that rots as fast as it is written."""
+    monkeypatch.setattr("bench.execution.artifacts.damage", lambda folder: "it rots")
+    publish = "bench.execution.artifacts.Artifacts.publish"
+    from bench.execution.artifacts import Artifacts
+
+    whole = Artifacts.publish
+
+    def unsure(artifacts, *arguments):
+        path = whole(artifacts, *arguments)
+        artifacts.sound.clear()
+        return path
+
+    monkeypatch.setattr(publish, unsure)
+    output = bench(*WORDS, exit_code=1).output
+    assert "it rots, again" in output
+    assert "0 cells done, 2 failed" in output
+
+
+def test_two_workers_share_a_plan_and_the_cores(bench):
+    words = ["run", "dims=8,16", "backbone=tiny_vit,tiny_conv", "dataset=twin-sop"]
+    words += ["weights=scratch", "loss=none", "resolution=32"]
+    bench(*words, "--device", "cpu, cpu")
+    reports = [
+        json.loads(report_path(bench.runs, cell.key).read_text())
+        for cell in plan_of(words[1:]).cells
+    ]
+    stages = {s["key"]: s["computed"] for r in reports for s in r["stages"] if s["computed"]}
+    pids = {computed["pid"] for computed in stages.values()}
+    assert len(pids) == 2
+    assert os.getpid() not in pids
+    threads = max(1, torch.get_num_threads() // 2)
+    assert {computed["threads"] for computed in stages.values()} == {threads}
+    logs = [
+        line for path in bench.runs.glob("log/*-*.log") for line in path.read_text().split("\n")
+    ]
+    made = Counter(tuple(line.split()[-2:]) for line in logs if " computed " in line)
+    assert set(made.values()) == {1}
+    assert {key for _, key in made} == set(stages)
+
+
+def test_a_report_tells_the_chain_of_stages(bench):
+    bench(*WORDS)
+    (cell, *_) = plan_of(WORDS[1:]).cells
+    report = json.loads(report_path(bench.runs, cell.key).read_text())
+    kinds = [stage["kind"] for stage in report["stages"]]
+    assert kinds == ["Model", "Features", "Fit", "Features", "Descriptors", "Scores"]
+    assert report["stages"][0]["computed"] is None
+    for stage in report["stages"][1:]:
+        assert (bench.runs / stage["artifact"] / "artifact.json").is_file()
+        computed = stage["computed"]
+        assert computed["by"] == f"process {computed['pid']} on {computed['host']}"
+        assert computed["wall_seconds"] >= 0
+        assert computed["device_seconds"] >= 0
+        assert computed["peak_bytes"] > 10**8
+        assert computed["peak_device_bytes"] is computed["driver"] is None
+        assert (computed["device"], computed["dtype"]) == ("cpu", "float32")
+        assert computed["deterministic"] == {
+            "algorithms": False,
+            "cudnn_benchmark": False,
+            "tf32": False,
+        }
+        assert computed["torch"] == version("torch")
+        assert computed["git"] is None or re.fullmatch(r"[0-9a-f]{40}", computed["git"])
+        log = (bench.runs / computed["log"]).read_text()
+        assert f"process {computed['pid']}: " in log
+        assert log.endswith("done\n")
+    extraction = report["stages"][1]["computed"]
+    assert "320 images in " in (bench.runs / extraction["log"]).read_text()
+
+
+def test_a_failure_names_its_stage_and_log(bench, photos):
+    (photos / "class0" / "1.jpg").write_bytes(b"")
+    bench("run", *BARE[:1], f"dataset=folder:{photos}", *BARE[2:], exit_code=1)
+    failed = json.loads(next((bench.runs / "failures").iterdir()).read_text())
+    log = bench.runs / failed["log"]
+    assert log.stem == failed["stage"]
+    assert failed["stage"].startswith("extraction-")
+    assert "Traceback" in log.read_text()
+    assert failed["error"] == "BadImageError"
+
+
+def test_weights_that_cannot_be_had_are_asked_for_once(bench):
+    """Of all three extractions, the first fails, and with it the network."""
+    output = bench(
+        "run",
+        "backbone=deit_ti",
+        "weights=pretrained",
+        "loss=none",
+        "dataset=twin-sop,twin-cub,twin-roxford",
+        exit_code=1,
+    ).output
+    assert "0 cells done, 3 failed" in output
+    assert len(list((bench.runs / "log").glob("extraction-*.log"))) == 1
+
+
+def test_a_network_is_blamed_for_weights_that_cannot_be_had():
+    model = Model("deit_ti", "pretrained", 224, None, None)
+    stage = Extraction(model, "twin-sop", "", "evaluated", "square", None, False)
+    assert failure(UnreachableWeightsError("no"), stage, None).blamed.startswith("model-")
+    other = failure(ValueError("no"), stage, "log/x.log")
+    assert other.blamed.startswith("extraction-")
+    assert (other.error, other.message, other.log) == ("ValueError", "ValueError: no", "log/x.log")
+
+
+def test_how_far_a_step_is_can_be_read_from_its_lease(bench, inline, monkeypatch):
+    """Of each step begun, at the next sign of life."""
+    seen = []
+    from bench.execution.leases import Leases
+    from bench.execution.relay import Shown
+
+    hear = Shown.hear
+
+    def heard(shown, message):
+        hear(shown, message)
+        if not isinstance(message, Begun):
+            return
+        told.append(shown.told())
+
+    told = []
+    tell = Leases.tell
+
+    def told_and_renewed(leases, name, progress):
+        tell(leases, name, progress)
+        leases.renew()
+        seen.extend(lease.progress for _, lease in lease_files.all_in(leases.root))
+
+    monkeypatch.setattr(Shown, "hear", heard)
+    monkeypatch.setattr(Leases, "tell", told_and_renewed)
+    bench(*WORDS)
+    names = {progress["name"] for progress in seen}
+    assert "extracting tiny_conv on SOP twin" in names
+    assert "scoring SOP twin" in names
+    assert all(0 <= progress["done"] <= progress["total"] == 320 or True for progress in seen)
+    assert {"name", "done", "total", "unit", "per_second"} == set(seen[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "there", "found"),
+    [
+        ("auto", 0, ["cpu"]),
+        ("auto", 2, ["cuda:0", "cuda:1"]),
+        ("cpu,cpu", 0, ["cpu", "cpu"]),
+        ("cuda", 2, ["cuda:0"]),
+        ("cuda:1, cpu", 2, ["cuda:1", "cpu"]),
+    ],
+)
+def test_devices_are_read(text, there, found, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: there > 0)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: there)
+    assert devices(text) == found
+
+
+@pytest.mark.parametrize("text", ["cuda:2", "gpu", "", "cpu,", "cuda:x"])
+def test_devices_that_are_not_there_are_wrong_usage(text, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    with pytest.raises(UsageError, match=r"known: auto, cpu, cuda:0, cuda:1\)"):
+        devices(text)
+
+
+def test_another_process_looks_for_devices():
+    assert find_devices("cpu") == ["cpu"]
+    with pytest.raises(UsageError, match="--device cuda:77: there is no such device here"):
+        find_devices("cuda:77")
+
+
+CHILD = """
+import sys, time
+from pathlib import Path
+from bench.execution.messages import Settings
+from bench.execution.pool import Pool, start_worker, warm_up
+from bench.execution.local import run_plan
+warm_up()
+runs = Path(sys.argv[1])
+settings = Settings(runs, runs, Path.cwd(), 0, False, 1)
+process, connection = start_worker(settings, "cpu")
+print(process.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def test_workers_end_with_their_parent(tmp_path):
+    """Also where it is killed: its leases are free then, and another may be at work."""
+    with subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as parent:
+        pid = int(parent.stdout.readline())
+        ended = os.pidfd_open(pid)
+        parent.kill()
+        heard = threading.Event()
+        threading.Thread(target=lambda: (os.waitid, _readable(ended), heard.set())).start()
+        assert heard.wait(60)
+
+
+def _readable(descriptor):
+    import select
+
+    select.select([descriptor], [], [])
+
+
+def test_a_worker_that_died_idle_is_replaced(tmp_path):
+    settings = Settings(tmp_path, tmp_path, Path.cwd(), 0, force=False, workers=1)
+    pool = Pool(settings, ["cpu"], start_worker)
+    worker = pool.idle()
+    assert pool.room == 1
+    os.kill(worker.process.pid, signal.SIGKILL)
+    ((same, died),) = list(pool.hear(60))
+    assert same is worker
+    assert died.exit_code == -signal.SIGKILL
+    pool.retire(worker)
+    assert pool.idle() is not worker
+    pool.close()
+    assert pool.workers == []
+
+
+def test_tasks_and_answers_survive_the_pipe(bench):
+    (cell, *_) = plan_of(WORDS[1:]).cells
+    import pickle
+
+    task = Task("scores-0", cell.scores, (), (cell,))
+    assert pickle.loads(pickle.dumps(task)) == task
+    assert isinstance(pickle.loads(pickle.dumps(Failed("E", "m", "t", "b"))), Failed)

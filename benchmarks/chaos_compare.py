@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-EQUAL = ("key", "job", "spec", "metrics", "bounds", "headline", "counts", "cost", "protocol")
-EQUAL += ("signature", "fingerprint", "fingerprint_fields", "marks")
+EQUAL = ["key", "job", "spec", "metrics", "bounds", "headline", "counts", "cost", "marks"]
+EQUAL += ["protocol", "signature", "fingerprint", "fingerprint_fields"]
 """What two reports on the same cell must have in common; times and environments differ."""
 BITS = {".npy", ".npz", ".safetensors"}
 """Files of artifacts that hold nothing but numbers."""

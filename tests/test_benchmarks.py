@@ -1,9 +1,12 @@
-"""benchmarks/scoring.py runs at small sizes and agrees with itself."""
+"""benchmarks/scoring.py and engine.py run at small sizes; scoring agrees with itself."""
 
+import importlib
 import json
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -37,3 +40,42 @@ def test_exact_scoring_and_numpys_full_ranking_agree(tmp_path):
     scoring("r1m-128", "--peers", "numpy", "--images", 500, "--output", rows)
     ours, numpys = [json.loads(line)["measured"] for line in rows.read_text().splitlines()]
     assert abs(ours["numbers"]["mAP"] - numpys["numbers"]["mAP"]) < 1e-4
+
+
+def engine(*words):
+    """Run benchmarks/engine.py; return what it printed."""
+    command = [sys.executable, str(ROOT / "benchmarks" / "engine.py"), *words, "--quick"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_planning_is_timed():
+    printed = engine("planning")
+    assert "| bench run --dry-run of 100 cells" in printed
+    assert "≤ 2 s" in printed
+
+
+@pytest.mark.slow
+def test_the_cost_of_trivial_cells_is_measured():
+    printed = engine("cells")
+    assert "| 8 trivial cells" in printed
+    assert "≤ 10 ms" in printed
+
+
+def test_what_stages_say_they_took_is_added_up_once(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    recorded = importlib.import_module("engine_stages").recorded
+    assert recorded(tmp_path) is None
+
+    def manifest(folder, key, log, seconds):
+        path = tmp_path / "artifacts" / folder / key / "artifact.json"
+        path.parent.mkdir(parents=True)
+        times = {"pid": 1, "started": "12:00", "finished": "12:01", "wall_seconds": seconds}
+        path.write_text(json.dumps({"computed": {**times, "log": log}}))
+
+    manifest("features", "cls", "log/extraction-1.log", 8.0)
+    manifest("features", "avg", "log/extraction-1.log", 8.0)
+    manifest("scores", "a", None, 0.25)
+    manifest("scores", "b", None, 0.25)
+    assert recorded(tmp_path) == 8.5

@@ -15,6 +15,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from bench.execution.owner import this_process
+
 ROOT = Path(__file__).resolve().parent.parent
 BENCHMARKS = ROOT / "benchmarks"
 FAMILY = """
@@ -142,6 +144,10 @@ def test_only_the_very_process_is_killed(family, module):
     assert not processes.kill(stale)
     assert processes.look(family.worker) == found
     assert processes.kill(found)
+
+
+def test_a_process_is_known_by_its_start(module):
+    assert module("chaos_processes").look(os.getpid()).born == this_process().born
 
 
 def test_a_zombie_has_ended(module):

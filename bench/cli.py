@@ -32,6 +32,12 @@ def main() -> None:
 @click.option("--matrix", is_flag=True, help="Marks the axes that follow; may be left out.")
 @click.option("--preset", shell_complete=completion.presets, help="Start from a named matrix.")
 @click.option("--exclude", multiple=True, metavar='"AXIS=V …"', help="Drop cells that match all.")
+@click.option("--only", multiple=True, metavar='"AXIS=V …"', help="Keep cells that match all.")
+@click.option("--shard", metavar="I/N", help="The I-th of N parts that share no expensive work.")
+@click.option("--retry-failed", is_flag=True, help="Only what failed; without axes, all of RUNS.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="The first N that are not done."
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @RUNS
 @DATA
@@ -53,6 +59,10 @@ def run(  # noqa: PLR0913 - one parameter per option
     matrix: bool,
     preset: str | None,
     exclude: tuple[str, ...],
+    only: tuple[str, ...],
+    shard: str | None,
+    retry_failed: bool,
+    limit: int | None,
     dry_run: bool,
     runs: Path,
     data: Path,
@@ -68,15 +78,20 @@ def run(  # noqa: PLR0913 - one parameter per option
     \b
     Values may be globs (backbone='deit_*'), ranges of whole numbers (dims=32..512:x2),
     any timm model (backbone=timm:NAME) and your own images (dataset=folder:PATH).
-    The first axis varies slowest. What is done is not done again.
+    The first axis varies slowest. What is done is not done again; what failed is.
     """
     from bench.execution.command import Request, run_matrix, show_plan
-    from bench.matrix import read_matrix
-    from bench.plan import make_plan
+    from bench.selection import Typed, choose, read_selection
 
     with user_errors():
-        typed = read_matrix(words, preset=preset, exclude=exclude)
-        plan = make_plan(typed, skip_bad_images=skip_bad_images, data=data)
+        wanted = read_selection(only=only, shard=shard, retry_failed=retry_failed, limit=limit)
+        typed = Typed(words, preset, exclude, skip_bad_images)
+        chosen = choose(typed, wanted, runs, data, force=force)
+        if chosen.said and (dry_run or not quiet):
+            click.echo(chosen.said, err=not dry_run)
+        if chosen.nothing:
+            return
+        plan = chosen.plan
         if dry_run:
             show_plan(plan, runs, data)
             return
@@ -104,13 +119,19 @@ def list_(axis: str | None) -> None:
 
 @main.command()
 @RUNS
-def status(runs: Path) -> None:
-    """Show what became of every cell: done, running, failed (why) or missing."""
-    from bench.listing import show_states
+@DATA
+@click.option("--json", "as_json", is_flag=True, help="A list of objects, for scripts.")
+def status(runs: Path, data: Path, as_json: bool) -> None:
+    """Show what became of every cell: done, running, failed (why), stale (why) or pending.
+
+    Stale is what an input or this program's version of a stage has changed under since.
+    """
+    from bench.listing import print_states, show_states
     from bench.status import states
 
     with user_errors():
-        show_states(list(states(runs)), runs)
+        found = states(runs, data)
+        print_states(found) if as_json else show_states(found, runs)
 
 
 @main.command()

@@ -26,7 +26,7 @@ def sentence(plan: Plan, runs: Path) -> str:
     seconds = seconds_left(plan, runs)
     megabytes = bytes_left(plan, runs) / 1e6
     return (
-        f"about {_duration(seconds)} on two CPU cores "
+        f"about {duration(seconds)} on two CPU cores "
         f"(at {GMACS_PER_SECOND:.0f} GMACs/s) and {megabytes:,.0f} MB of disk to go"
     )
 
@@ -90,7 +90,8 @@ def _images(extraction: Extraction) -> int:
     return row.train_images if extraction.part == "train" else row.evaluated_images
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Say seconds in the unit that fits."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

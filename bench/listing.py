@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
 
+from bench.status import STATES, CellState
 from registry.axes import AXES
 from registry.backbones import BACKBONES
 from registry.datasets import DATASETS, GROUPS
@@ -129,14 +132,19 @@ _FACTS: dict[str, Callable[[], tuple[list[str], list[list[str]]]]] = {
 }
 
 
-def show_states(states: Sequence[tuple[str, str, str, str]], runs: Path) -> None:
+def print_states(cells: Sequence[CellState]) -> None:
+    """Print every cell's state as JSON, one object each."""
+    print(json.dumps([asdict(cell) for cell in cells], indent=1))
+
+
+def show_states(cells: Sequence[CellState], runs: Path) -> None:
     """Print every cell's state and key, then how many there are of each state."""
-    if not states:
+    if not cells:
         raise UsageError(f"no cell was ever asked for in {runs}: bench run, or another --runs")
-    rows = [[key, label, state, detail] for key, label, state, detail in states]
+    rows = [[cell.key, cell.label, cell.state, cell.detail] for cell in cells]
     print_table(["key", "cell", "state", ""], rows)
-    counts = Counter(state for _, _, state, _ in states)
-    terminal().print(", ".join(f"{count} {state}" for state, count in counts.items()))
+    counts = Counter(cell.state for cell in cells)
+    terminal().print(", ".join(f"{counts[state]} {state}" for state in STATES if counts[state]))
 
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -12,6 +12,8 @@ from registry.presets import PRESETS
 
 Cell = Mapping[str, str]
 """Axis -> one canonical value, for the axes that were typed."""
+Rule = Mapping[str, tuple[str, ...]]
+"""Axis -> the items that it may be, all axes at once: what --exclude drops and --only keeps."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class Matrix:
     """Axes in the order typed, the first varying slowest, and rules that drop cells."""
 
     axes: Mapping[str, tuple[str, ...]]
-    exclude: tuple[Mapping[str, tuple[str, ...]], ...] = ()
+    exclude: tuple[Rule, ...] = ()
 
     def cells(self) -> Iterator[dict[str, str]]:
         """Yield every combination of values, also those that exclude drops."""
@@ -48,16 +50,21 @@ def read_matrix(words: Sequence[str], *, preset: str | None, exclude: Sequence[s
     axes.setdefault("dataset", tuple(AXES["dataset"].read("twins")))
     if "backbone" not in axes:
         raise UsageError("no backbone: give backbone=NAME[,NAME…] (bench list backbone)")
-    return Matrix(axes=axes, exclude=tuple(_rule(text) for text in rules))
+    return Matrix(axes=axes, exclude=read_rules(rules, "--exclude"))
 
 
 def excluded_by(cell: Cell, resolved: Mapping[str, object], matrix: Matrix) -> str | None:
+    """Return the first rule of --exclude that the cell matches, as text."""
+    return first_match(matrix.exclude, cell, resolved)
+
+
+def first_match(rules: Iterable[Rule], cell: Cell, resolved: Mapping[str, object]) -> str | None:
     """Return the first rule all of whose axes match the cell, as text.
 
     A value matches as typed or as resolved: dims=384 drops dims=native of a network that wide,
     pooling=gem what has it by default.
     """
-    for rule in matrix.exclude:
+    for rule in rules:
         if all(
             any(
                 matches(axis, item, str(value))
@@ -81,10 +88,15 @@ def _axes(words: Iterable[str]) -> dict[str, tuple[str, ...]]:
     return axes
 
 
-def _rule(text: str) -> dict[str, tuple[str, ...]]:
+def read_rules(texts: Iterable[str], option: str) -> tuple[Rule, ...]:
+    """Read what was given to --exclude or --only, AXIS=V AXIS=V each; raises UsageError."""
+    return tuple(_rule(text, option) for text in texts)
+
+
+def _rule(text: str, option: str) -> Rule:
     rule = {axis: tuple(items) for axis, items in map(_word, text.split())}
     if not rule:
-        raise UsageError('--exclude is empty: write it as --exclude "backbone=resnet50 dims=384"')
+        raise UsageError(f'{option} is empty: write it as {option} "backbone=resnet50 dims=384"')
     for axis, items in rule.items():
         for item in items:
             AXES[axis].read(item)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.execution.artifacts import Artifacts
 from bench.identity import Extraction, Fit, Model, Scores, Stage, report_key, scores_of
 from bench.job import Job, Pruned, resolve
-from bench.matrix import Matrix, excluded_by
+from bench.matrix import Cell, Matrix, excluded_by
 from registry.datasets import source_row
 from registry.errors import BenchError
 from results.store import report_path
@@ -23,6 +23,8 @@ class Planned:
     job: Job
     key: str
     scores: Scores
+    typed: tuple[Cell, ...] = field(default=(), compare=False)
+    """The cells of the matrix that it stands for: more than one where an axis does not matter."""
 
     def stages(self) -> list[Stage]:
         """Every stage it needs, in the order of doing; an extraction yields all its features."""
@@ -87,8 +89,8 @@ def make_plan(matrix: Matrix, *, skip_bad_images: bool, data: Path | None = None
     data is where real datasets are looked for; their images are part of what makes a cell done.
     """
     cells: dict[str, Planned] = {}
+    typed: dict[str, list[Cell]] = {}
     pruned: list[tuple[str, str]] = []
-    duplicates = 0
     for cell in matrix.cells():
         text = " ".join(f"{axis}={value}" for axis, value in cell.items())
         resolved = _resolved(cell, matrix)
@@ -97,9 +99,13 @@ def make_plan(matrix: Matrix, *, skip_bad_images: bool, data: Path | None = None
             continue
         scores = scores_of(resolved, skip_bad_images=skip_bad_images, data=data)
         key = report_key(resolved, scores)
-        duplicates += key in cells
+        typed.setdefault(key, []).append(cell)
         cells.setdefault(key, Planned(resolved, key, scores))
-    return Plan(cells=list(cells.values()), pruned=pruned, duplicates=duplicates)
+    return Plan(
+        cells=[replace(planned, typed=tuple(typed[key])) for key, planned in cells.items()],
+        pruned=pruned,
+        duplicates=sum(map(len, typed.values())) - len(cells),
+    )
 
 
 def _resolved(cell: Mapping[str, str], matrix: Matrix) -> Job | Pruned:
@@ -115,13 +121,13 @@ def _resolved(cell: Mapping[str, str], matrix: Matrix) -> Job | Pruned:
 def summary(plan: Plan) -> str:
     """Say in one line how many cells there are and what work they share."""
     trainings, fits = plan.trainings(), plan.fits()
-    parts = [_count(len(trainings), "training")] if trainings else []
+    parts = [counted(len(trainings), "training")] if trainings else []
     parts += [
-        _count(len(plan.extractions()), "extraction"),
-        _count(len({cell.scores for cell in plan.cells}), "scoring"),
+        counted(len(plan.extractions()), "extraction"),
+        counted(len({cell.scores for cell in plan.cells}), "scoring"),
     ]
-    fitted = f" (and {_count(len(fits), 'PCA fit')})" if fits else ""
-    return f"{_count(len(plan.cells), 'cell')} = {' + '.join(parts)}{fitted}"
+    fitted = f" (and {counted(len(fits), 'PCA fit')})" if fits else ""
+    return f"{counted(len(plan.cells), 'cell')} = {' + '.join(parts)}{fitted}"
 
 
 def missing_data(plan: Plan, data: Path) -> list[str]:
@@ -146,7 +152,8 @@ def reasons(plan: Plan) -> Mapping[str, int]:
     return Counter(reason for _, reason in plan.pruned)
 
 
-def _count(n: int, noun: str) -> str:
+def counted(n: int, noun: str) -> str:
+    """Say how many there are of something."""
     return f"{n} {noun}{'' if n == 1 else 's'}"
 
 

@@ -11,10 +11,11 @@ from bench.cost import cost_of
 from bench.doctor.records import RECORDS, verdict
 from bench.execution.artifacts import write_json, writing
 from bench.execution.manifest import read_manifest
-from bench.identity import Model, Scores, Stage, key_of, spec_of
+from bench.identity import Model, Scores, Stage, key_of
 from bench.plan import Planned
 from bench.protocol import compared_fields, fingerprint, signature, texts
 from bench.provenance import environment, now
+from bench.spec import full_spec
 from bench.stages.context import Context
 from bench.stages.features import bad_images
 from bench.stages.scores import PER_QUERY, read_metrics
@@ -45,7 +46,7 @@ def write_report(cell: Planned, context: Context, runs: Path) -> dict[str, Any]:
         "schema": SCHEMA,
         "key": cell.key,
         "job": {**cell.job.values(), "dataset_title": row.title},
-        "spec": full_spec(cell),
+        "spec": full_spec(cell.scores),
         "metrics": read.metrics,
         "bounds": read.bounds,
         "headline": headline(row),
@@ -128,21 +129,6 @@ def _classes_seen(cell: Planned, context: Context) -> bool:
         return False
     split = context.split(job.dataset)
     return split.train is not None and bool(set(split.train.classes) & set(split.evaluated.classes))
-
-
-def full_spec(cell: Planned) -> dict[str, dict[str, object]]:
-    """Every stage's specification, names resolved to what they stand for."""
-    descriptors = cell.scores.descriptors
-    features = descriptors.features
-    stages: dict[str, Stage | None] = {
-        "model": features.extraction.model,
-        "extraction": features.extraction,
-        "features": features,
-        "fit": descriptors.fit,
-        "descriptors": descriptors,
-        "scores": cell.scores,
-    }
-    return {name: spec_of(stage) for name, stage in stages.items() if stage is not None}
 
 
 def stages(scores: Scores, context: Context, runs: Path) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from PIL import Image
 
 import results
 from bench.execution.artifacts import read_json
+from bench.identity import SCORES_VERSION
 from bench.train.loop import train
 from results.store import failure_path
 from tests.conftest import write_photos
@@ -61,6 +62,17 @@ def test_report_imports_no_torch(smoke):
     done = python(code)
     assert done.returncode == 0, done.stderr
     assert "| tiny_conv" in done.stdout
+
+
+def test_status_imports_no_torch_even_to_say_what_changed(smoke, tmp_path):
+    """Every cell is resolved again, and reports are compared field by field."""
+    words = ["status", "--runs", str(smoke), "--data", str(tmp_path)]
+    code = "from bench import identity; identity.SCORES_VERSION = 'another'\n"
+    code += f"from bench.cli import main; main({words!r}, standalone_mode=False)\n{HEAVY}"
+    done = python(code, env={**os.environ, "COLUMNS": "250"})
+    assert done.returncode == 0, done.stderr
+    assert f"scores.version {SCORES_VERSION} -> another" in done.stdout
+    assert done.stdout.endswith("\n20 stale\n")
 
 
 def test_help_imports_no_numpy_either():
@@ -146,7 +158,7 @@ def test_a_failed_cell_is_recorded_and_the_others_go_on(bench, photos):
     words = ["run", "backbone=tiny_conv", f"dataset=folder:{photos},twin-sop"]
     words += ["weights=scratch", "loss=none", "resolution=64"]
     result = bench(*words, exit_code=1)
-    assert "1 cells done, 1 failed" in result.output
+    assert "1 cell done, 1 failed" in result.output
     assert "class0/1.jpg" in result.output
     status = bench("status").output
     assert "1 done" in status
@@ -231,7 +243,7 @@ def test_interrupting_says_how_to_go_on(bench, monkeypatch):
         broken.setattr("bench.execution.pool.Pool.hear", interrupts)
         result = bench(*words, exit_code=130)
     assert "interrupted: 0 of 1 cells done; go on with" in result.output
-    assert "1 missing" in bench("status").output
+    assert "1 pending" in bench("status").output
     assert list((bench.runs / "leases").iterdir()) == []
     bench(*words)
 
@@ -287,7 +299,7 @@ def test_quiet_says_nothing(bench):
 def test_progress_in_a_terminal(bench, monkeypatch):
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     result = bench("run", "backbone=tiny_conv", "dataset=twin-sop", "recipe=smoke")
-    assert "1 cells done" in result.output
+    assert "1 cell done" in result.output
     assert "r@1" in result.output
 
 

@@ -23,8 +23,9 @@ from bench.execution.owner import Lease, Owner
 from bench.execution.work import name_of
 from bench.matrix import read_matrix
 from bench.plan import make_plan
+from bench.plan_notes import remember
 from bench.stages.features import _extract
-from bench.status import remember, states
+from bench.status import states
 from results.store import failure_path, report_path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -281,9 +282,9 @@ def test_status_shows_who_is_at_which_cells(bench, held):
     words = [word.replace("tiny_vit,", "") for word in BARE]
     bench("run", *words, "--quiet")
     remember(plan_of(BARE), bench.runs)
-    found = list(states(bench.runs))
-    assert sorted(state for _, _, state, _ in found) == ["done", "done", "running", "running"]
-    detail = next(detail for _, _, state, detail in found if state == "running")
+    found = states(bench.runs)
+    assert [cell.state for cell in found] == ["done", "done", "running", "running"]
+    detail = found[-1].detail
     pattern = (
         r"extracting tiny_vit, by process 7 on elsewhere since 2026-01-01T00:00, heartbeat \d+ s"
     )

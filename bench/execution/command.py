@@ -16,9 +16,9 @@ from bench.execution.local import Options, Outcome, run_plan
 from bench.execution.messages import Settings
 from bench.execution.pool import Pool, find_devices, warm_up
 from bench.options import INTERRUPTED
-from bench.plan import Plan, missing_data, reasons, stages_left, summary
+from bench.plan import Plan, counted, missing_data, reasons, stages_left, summary
+from bench.plan_notes import remember
 from bench.progress import Lines, Live, Progress, Silent
-from bench.status import remember
 from bench.stop import Interrupted, Stop
 from registry.errors import UsageError, WorkError
 from results.render import show, terminal
@@ -79,7 +79,7 @@ def run_matrix(plan: Plan, request: Request) -> int:
     if left == 0 and not request.force:
         if not request.quiet:
             print_results(plan, request.runs)
-            print(f"{len(plan.cells)} cells done")
+            print(f"{counted(len(plan.cells), 'cell')} done")
         return 0
     warm_up()
     stop = Stop()
@@ -120,7 +120,7 @@ def _close(plan: Plan, request: Request, outcome: Outcome, console: Console) -> 
         print_results(plan, request.runs)
     untried = len(plan.cells) - done - len(outcome.failed)
     if not request.quiet or outcome.failed:
-        parts = [f"{done} cells done"]
+        parts = [f"{counted(done, 'cell')} done"]
         parts += [f"{len(outcome.failed)} failed"] if outcome.failed else []
         parts += [f"{untried} not tried"] if untried else []
         print(", ".join(parts))

@@ -105,10 +105,14 @@ def all_in(folder: Path) -> Iterator[tuple[Path, Lease]]:
 
 def _draft(folder: Path, lease: Lease) -> Path:
     draft = folder / f".draft-{secrets.token_hex(8)}"
-    with draft.open("x") as file:
-        json.dump(asdict(lease), file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with draft.open("x") as file:
+            json.dump(asdict(lease), file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:  # a full disk takes the name, not the content: nobody could tell whose it is
+        remove(draft)
+        raise
     return draft
 
 

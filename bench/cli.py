@@ -11,6 +11,7 @@ import click
 
 from bench import completion
 from bench.data_cli import data_group
+from bench.folder_cli import COMMANDS as FOLDER_COMMANDS
 from bench.options import DATA, FORMAT, OUTPUT, RUNS, finite, user_errors
 
 AXIS_WORDS = click.argument("words", nargs=-1, shell_complete=completion.axis_words)
@@ -187,3 +188,5 @@ def _names(text: str) -> list[str]:
 
 
 main.add_command(data_group)
+for command in FOLDER_COMMANDS:
+    main.add_command(command)

@@ -204,12 +204,7 @@ def spec_of(stage: Stage) -> dict[str, object]:
         case Extraction():
             return _extraction_spec(stage)
         case Features(extraction, pooling):
-            version = POOLINGS[pooling].version
-            return {
-                "extraction": key_of(extraction),
-                "pooling": pooling,
-                "version": version,
-            }
+            return features_spec(key_of(extraction), pooling, POOLINGS[pooling].version)
         case Fit(features, projection):
             versions = [PROJECTIONS[projection].version, FIT_VERSION]
             return {
@@ -234,6 +229,11 @@ def spec_of(stage: Stage) -> dict[str, object]:
                 "ks": row.ks,
                 "version": SCORES_VERSION,
             }
+
+
+def features_spec(extraction: str, pooling: str, version: int) -> dict[str, object]:
+    """Of one pooling's vectors, by the key of their extraction: nothing else has to be known."""
+    return {"extraction": extraction, "pooling": pooling, "version": version}
 
 
 def _model_spec(model: Model) -> dict[str, object]:

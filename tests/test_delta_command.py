@@ -11,9 +11,9 @@ import pytest
 
 from bench.delta import command, splits
 from bench.delta.conventions import CONVENTIONS
-from bench.delta.find import MOST_SHOWN
 from bench.delta.inputs import fitted_on_evaluated
 from bench.delta.stored import stored
+from bench.find import MOST_SHOWN
 from bench.job import resolve
 from results.store import read_reports
 

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 from rich.console import Console
@@ -269,3 +271,22 @@ def test_long_values_fold_and_nothing_is_cut(capsys, terminal):
     assert "1, 2" in said
     assert "a: -" in said
     assert "…" not in said
+
+
+ALL_THREE = """
+import sys
+from bench.cli import main
+runs, other, key = sys.argv[1:]
+for words in (["merge", other], ["clean", "--all"], ["show", key]):
+    main([*words, "--runs", runs], standalone_mode=False)
+    assert not {"torch", "timm", "pandas"} & set(sys.modules), words
+"""
+
+
+def test_none_of_the_three_imports_torch(plan, tmp_path):
+    finished(plan, tmp_path / "other")
+    words = [str(tmp_path / "runs"), str(tmp_path / "other"), plan.cells[0].key]
+    called = [sys.executable, "-c", ALL_THREE, *words]
+    ended = subprocess.run(called, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert "(gone)" in ended.stdout

@@ -153,6 +153,14 @@ def test_the_same_is_known_of_a_cell_by_its_note_and_by_its_report(tmp_path):
         assert features < of_note({**noted, "job": {}})
 
 
+def test_the_features_of_distractors_are_known_from_a_report(tmp_path):
+    words = ["backbone=deit_s", "dims=16", "dataset=roxford+r1m"]
+    (cell,) = plan_of(*words).cells
+    features = {f"features-{key_of(stage)}" for stage in cell.scores.features()}
+    assert len(features) == 3
+    assert features <= of_report(make_report(cell, tmp_path))
+
+
 def test_features_of_an_unknown_or_older_pooling_are_known(plan, tmp_path, monkeypatch):
     from bench.identity import digest, features_spec
     from registry.poolings import POOLINGS
@@ -177,6 +185,8 @@ def test_without_notes_of_what_a_cell_rests_on_every_artifact_is_kept(clean, pla
     path.write_text('{"0123456789abcdef": "twin-sop as earlier versions noted it"}')
     assert "every artifact is kept" in clean()
     assert stray.is_dir()
+    for other in (tmp_path / "plans").glob("*.json"):
+        other.unlink()
     path.write_text(f'{{"{plan.cells[0].key}": "done: its report says what it rests on"}}')
     assert "every artifact is kept" not in clean()
     assert not stray.exists()

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.execution.artifacts import FOLDERS
+from bench.execution.manifest import read_manifest
 from bench.identity import digest
-from bench.manifest import read_manifest
 from bench.sizes import size_of
 
 KINDS = {name.lower(): name for name in ("Model", "Extraction", *FOLDERS)}

@@ -54,6 +54,13 @@ def main() -> None:
     show_default=True,
     help="Most room for decoded images under --runs; 0: none are kept.",
 )
+@click.option(
+    "--track",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=completion.trackers,
+    help="Also tell tensorboard or wandb (offline) of trainings and results; repeatable.",
+)
 @click.option("--quiet", is_flag=True, help="No progress, no table.")
 def run(  # noqa: PLR0913 - one parameter per option
     words: tuple[str, ...],
@@ -72,6 +79,7 @@ def run(  # noqa: PLR0913 - one parameter per option
     keep_going: bool,
     skip_bad_images: bool,
     cache_gb: float,
+    track: tuple[str, ...],
     quiet: bool,
 ) -> None:
     """Run every cell of a matrix: AXIS=VALUE[,VALUE…] …
@@ -83,8 +91,10 @@ def run(  # noqa: PLR0913 - one parameter per option
     """
     from bench.execution.command import Request, run_matrix, show_plan
     from bench.selection import Typed, choose, read_selection
+    from bench.tracking import check_trackers
 
     with user_errors():
+        check_trackers(track)
         wanted = read_selection(only=only, shard=shard, retry_failed=retry_failed, limit=limit)
         typed = Typed(words, preset, exclude, skip_bad_images)
         chosen = choose(typed, wanted, runs, data, force=force)
@@ -104,6 +114,7 @@ def run(  # noqa: PLR0913 - one parameter per option
             keep_going=keep_going,
             quiet=quiet,
             cache_gb=cache_gb,
+            track=track,
         )
         raise SystemExit(run_matrix(plan, request))
 

@@ -50,6 +50,19 @@ def axes(
     return [CompletionItem(name) for name in AXES if name.startswith(incomplete)]
 
 
+def trackers(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete the name of a tracker."""
+    from bench.tracking import TRACKERS
+
+    return [
+        CompletionItem(row.name, help=row.meaning)
+        for row in TRACKERS.values()
+        if row.name.startswith(incomplete)
+    ]
+
+
 def datasets(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.execution.artifacts import FOLDERS, writing
-from bench.manifest import NAME as MANIFEST
-from bench.manifest import blocks, checksum, damage
+from bench.execution.artifacts import FOLDERS, remove_folder, writing
+from bench.execution.manifest import blocks, checksum, damage
 from registry.publish import publish, write_file
 from results.store import failure_path, per_query_path, report_path, reports_folder
 
@@ -63,23 +62,22 @@ def bring_artifacts(other: Path, runs: Path, say: Say) -> int:
         for source in _folders(other / "artifacts" / folder):
             final = runs / "artifacts" / folder / source.name
             there = final.is_dir()
-            if there and not (final / MANIFEST).exists() and not (source / MANIFEST).exists():
-                continue  # of a version that wrote no checksums
             wrong = damage(final) if there else None
             if there and wrong is None:
                 continue
-            flaw = damage(source) if (source / MANIFEST).exists() else None
+            flaw = damage(source)
             if flaw is not None:
                 say(f"left out an artifact: {flaw}; what needs it will compute it again")
                 continue
             if wrong:
                 say(f"{wrong}: replaced by that of {other}")
-            _copy_folder(source, final, replace=there)
+                remove_folder(final)
+            _copy_folder(source, final)
             count += 1
     return count
 
 
-def _copy_folder(source: Path, final: Path, *, replace: bool) -> None:
+def _copy_folder(source: Path, final: Path) -> None:
     def write(unfinished: Path) -> None:
         for path in sorted(source.rglob("*")):
             target = unfinished / path.relative_to(source)
@@ -90,7 +88,7 @@ def _copy_folder(source: Path, final: Path, *, replace: bool) -> None:
                 _pour(path, target)
 
     with writing(final):
-        publish(final, write, replace=replace)
+        publish(final, write)
 
 
 def _brought(source: Path, final: Path, *, replace: bool = False) -> bool:

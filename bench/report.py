@@ -20,6 +20,7 @@ from bench.stages.context import Context
 from bench.stages.features import bad_images
 from bench.stages.scores import PER_QUERY, read_metrics
 from bench.stages.weights import training_log
+from bench.tracking.runs import track_report
 from registry.datasets import Dataset, dataset_row, training_row
 from registry.errors import WorkError
 from registry.publish import write_file
@@ -69,6 +70,7 @@ def write_report(cell: Planned, context: Context, runs: Path) -> dict[str, Any]:
         write_file(final, lambda path: shutil.copyfile(scored / PER_QUERY, path))
     write_json(report_path(runs, cell.key), report)
     failure_path(runs, cell.key).unlink(missing_ok=True)
+    track_report(cell.job.label, report, context.tracker)
     return report
 
 
@@ -145,8 +147,8 @@ def _told(stage: Stage, context: Context, runs: Path) -> dict[str, Any]:
     if isinstance(stage, Model) and stage.training is None:
         return told
     folder = context.artifacts.path(stage)
-    try:
-        computed = read_manifest(folder)["computed"]
-    except (OSError, ValueError):  # freed since: later stages did not need it
+    manifest = read_manifest(folder)
+    if manifest is None:  # freed since: later stages did not need it
         return told
-    return {**told, "artifact": folder.relative_to(runs).as_posix(), "computed": computed}
+    place = folder.relative_to(runs).as_posix()
+    return {**told, "artifact": place, "computed": manifest["computed"]}

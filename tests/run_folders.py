@@ -6,7 +6,7 @@ import zlib
 import pandas as pd
 
 from bench.execution.artifacts import FOLDERS, write_json
-from bench.execution.leases import lease_name
+from bench.execution.work import name_of
 from bench.identity import Extraction, Features, Model, digest, key_of, spec_of
 from bench.matrix import read_matrix
 from bench.plan import make_plan
@@ -30,7 +30,7 @@ def note(plan, runs):
             "label": cell.job.label,
             "job": cell.job.values(),
             "skip_bad_images": False,
-            "stages": [lease_name(stage) for stage in cell.stages()],
+            "stages": [name_of(stage) for stage in cell.stages()],
         }
         for cell in plan.cells
     }

@@ -14,9 +14,9 @@ from bench.clean import LEASE as CLEANING
 from bench.execution import lease_files
 from bench.execution.artifacts import write_json
 from bench.execution.leases import Leases
+from bench.execution.manifest import damage
 from bench.execution.owner import Lease, this_process
 from bench.identity import key_of
-from bench.manifest import damage
 from results.store import failure_path, per_query_path, report_path
 from tests.run_folders import (
     OTHER,
@@ -242,16 +242,6 @@ def test_a_damaged_artifact_is_left_out(merge, runs, other, plan):
     assert "left out an artifact" in told
     assert not artifact_path(stage, runs).exists()
     assert "7 artifacts" in told
-
-
-def test_artifacts_of_a_version_without_manifests_are_brought_and_stay(merge, runs, other, plan):
-    first, second = stages_of(plan.cells[0])[:2]
-    for stage in (first, second):
-        (artifact_path(stage, other) / "artifact.json").unlink()
-    make_artifact(second, runs, content=b"ours", manifest=False)
-    merge(other)
-    assert (artifact_path(first, runs) / "content.npy").read_bytes() == b"numbers"
-    assert (artifact_path(second, runs) / "content.npy").read_bytes() == b"ours"
 
 
 @pytest.mark.parametrize(

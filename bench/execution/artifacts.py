@@ -41,8 +41,8 @@ class FolderGoneError(WorkError):
 class DamagedError(WorkError):
     """An artifact that is not what was written, or is gone: it has to be computed again."""
 
-    def __init__(self, stage: Stage, path: Path, why: str) -> None:
-        super().__init__(f"{path} is damaged: {why}")
+    def __init__(self, stage: Stage, why: str) -> None:
+        super().__init__(why)
         self.stage = stage
 
 
@@ -76,7 +76,7 @@ class Artifacts:
         if path not in self.sound:
             why = damage(path)
             if why:
-                raise DamagedError(stage, path, why)
+                raise DamagedError(stage, why)
             self.sound.add(path)
         return path
 
@@ -113,10 +113,7 @@ class Artifacts:
         """Remove an artifact, there or not, damaged or not."""
         path = self.path(stage)
         self.sound.discard(path)
-        aside = path.with_name(f".unfinished-{secrets.token_hex(8)}")
-        with writing(path), suppress(FileNotFoundError):
-            path.rename(aside)  # in one step: it is never there half
-            shutil.rmtree(aside, ignore_errors=True)
+        remove_folder(path)
 
     def discard_damaged(self, stage: Stage) -> None:
         """Remove an artifact unless it is what was written: another may have mended it."""
@@ -140,6 +137,14 @@ class Artifacts:
             self.log.parent.mkdir(parents=True, exist_ok=True)
             with self.log.open("a") as file:
                 file.write(f"{now} {line}\n")
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder, there or not, in one step: it is never there half."""
+    aside = path.with_name(f".unfinished-{secrets.token_hex(8)}")
+    with writing(path), suppress(FileNotFoundError):
+        path.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def write_json(path: Path, content: Mapping[str, Any], *, option: str = "--runs") -> None:

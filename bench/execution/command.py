@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,7 @@ class Request:
     keep_going: bool
     quiet: bool
     cache_gb: float
+    track: Sequence[str] = ()
 
 
 def show_plan(plan: Plan, runs: Path, data: Path) -> None:
@@ -110,6 +111,7 @@ def _pool(request: Request) -> Pool:
         cache_bytes=int(request.cache_gb * 1e9),
         force=request.force,
         workers=len(devices),
+        track=request.track,
     )
     return Pool(settings, devices)
 

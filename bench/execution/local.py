@@ -298,7 +298,7 @@ class Run:
             self._fail(name, failed)
             self._fail(task.name, failed)
             return
-        self.progress.note(f"{found.message}: it is computed again")
+        self.progress.note(f"{found.message}; it is computed again")
         with suppress(BusyError), self.leases.holding(name, f"clearing {title(work)}"):
             self.artifacts.discard_damaged(found.stage)
         self.graph.reopen(work)

@@ -1,4 +1,4 @@
-"""Manifests: what an artifact consists of, checksums of its files, and who computed it how.
+"""Manifest: what an artifact consists of, checksums of its files, and who computed it how.
 
     RUNS/artifacts/<folder>/<key>/artifact.json
         {kind, key, files: {name: {bytes, crc32}}, computed}
@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from registry.errors import WorkError
 
 MANIFEST = "artifact.json"
 BLOCK = 1 << 22
@@ -20,34 +22,56 @@ BLOCK = 1 << 22
 
 def seal(folder: Path, kind: str, key: str, computed: Mapping[str, Any] | None) -> None:
     """Write the manifest of the files in a folder."""
-    files = {path.name: _facts(path) for path in sorted(folder.iterdir())}
+    files = {
+        path.name: {"bytes": path.stat().st_size, "crc32": checksum(path)}
+        for path in sorted(folder.iterdir())
+    }
     content = {"kind": kind, "key": key, "files": files, "computed": computed}
     (folder / MANIFEST).write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read an artifact's manifest; an OSError or ValueError where there is none to be read."""
-    content: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
-    return content
+def read_manifest(folder: Path) -> Mapping[str, Any] | None:
+    """Read an artifact's manifest; None where there is none, or none that can be read."""
+    try:
+        content = json.loads((folder / MANIFEST).read_text())
+    except (OSError, ValueError):
+        return None
+    files = content.get("files") if isinstance(content, dict) else None
+    sound = isinstance(files, dict) and all(
+        isinstance(file, dict) and {"bytes", "crc32"} <= file.keys() for file in files.values()
+    )
+    return content if sound else None
 
 
 def damage(folder: Path) -> str | None:
-    """Read all of an artifact; say what is wrong with it, None where nothing is."""
-    try:
-        files = read_manifest(folder)["files"]
-        for name, facts in files.items():
-            if _facts(folder / name) != facts:
-                return f"{name} is not what was written"
-    except FileNotFoundError as error:
-        return f"{Path(error.filename).name} is gone"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        return f"it cannot be read ({error})"
+    """Say what is wrong with an artifact's files, by reading them all; None: nothing is."""
+    manifest = read_manifest(folder)
+    if manifest is None:
+        return f"{folder / MANIFEST} is missing or damaged"
+    for name, wanted in manifest["files"].items():
+        file = folder / name
+        if not file.is_file():
+            return f"{file} is missing"
+        if file.stat().st_size != wanted["bytes"]:
+            return f"{file} has {file.stat().st_size} bytes, not {wanted['bytes']}"
+        if checksum(file) != wanted["crc32"]:
+            return f"{file} has changed: its checksum is wrong"
     return None
 
 
-def _facts(path: Path) -> dict[str, Any]:
-    crc, size = 0, 0
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            crc, size = zlib.crc32(block, crc), size + len(block)
-    return {"bytes": size, "crc32": f"{crc:08x}"}
+def checksum(file: Path) -> str:
+    """CRC-32 of a file in eight hexadecimal digits."""
+    crc = 0
+    for block in blocks(file):
+        crc = zlib.crc32(block, crc)
+    return f"{crc:08x}"
+
+
+def blocks(file: Path) -> Iterator[bytes]:
+    """Yield a file's bytes; raises WorkError where they cannot be read."""
+    try:
+        with file.open("rb") as source:
+            while block := source.read(BLOCK):
+                yield block
+    except OSError as error:
+        raise WorkError(f"cannot read {file}: {error.strerror or error}") from error

@@ -22,6 +22,8 @@ class Settings:
     force: bool
     workers: int
     """How many there are: they share the cores."""
+    track: Sequence[str] = ()
+    """Names of trackers."""
 
 
 @dataclass(frozen=True)

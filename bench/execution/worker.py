@@ -34,6 +34,7 @@ from bench.report import write_report
 from bench.stages.compute import compute
 from bench.stages.context import Context
 from bench.stop import Stop
+from bench.tracking import open_trackers
 from registry.errors import BenchError, UsageError
 from results.store import report_path
 
@@ -73,7 +74,9 @@ def begin(settings: Settings, device: str, send: Callable[[Message], None], stop
         torch.set_num_threads(max(1, torch.get_num_threads() // settings.workers))
     teller = Teller(send)
     cache = Cache(settings.runs / "cache", settings.cache_bytes, teller.note)
-    return Context(Artifacts(settings.runs), settings.data, chosen, teller, cache, stop)
+    tracker = open_trackers(settings.track, settings.runs, teller.note)
+    artifacts = Artifacts(settings.runs)
+    return Context(artifacts, settings.data, chosen, teller, cache, stop, tracker)
 
 
 @contextmanager

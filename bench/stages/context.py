@@ -14,6 +14,7 @@ from bench.pixels import Cache
 from bench.progress import Progress
 from bench.provenance import Meter
 from bench.stop import Stop
+from bench.tracking.tracker import UNTRACKED, Tracker
 from registry.datasets import source_row
 from registry.datasets.split import Split
 
@@ -28,6 +29,8 @@ class Context:
     progress: Progress
     cache: Cache
     stop: Stop = field(default_factory=Stop)
+    tracker: Tracker = UNTRACKED
+    """Told of each training and each finished cell."""
     splits: dict[str, Split] = field(default_factory=dict)
     """Datasets read so far: each is prepared and verified once per worker."""
     meter: Meter = field(init=False)

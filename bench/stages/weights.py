@@ -12,6 +12,7 @@ from bench.identity import Model, key_of
 from bench.model import Embedder, build_embedder
 from bench.sources import training_source
 from bench.stages.context import Context
+from bench.tracking.runs import final_values, track_training
 from bench.train.checkpoint import Checkpoint
 from bench.train.loop import train
 
@@ -25,21 +26,24 @@ def train_weights(model: Model, context: Context) -> None:
     checkpoint = checkpoint_of(model, context)
     embedder = build_embedder(model, [model.training.pooling])
     source = training_source(model, model.training, context)
-    log = train(
-        embedder,
-        model,
-        source,
-        device=context.device,
-        progress=context.progress,
-        checkpoint=checkpoint,
-    )
 
     def write(folder: Path) -> None:
         state = {name: value.cpu().contiguous() for name, value in embedder.state_dict().items()}
         (folder / STATE).write_bytes(save(state))  # save_file has errors of its own for a full disk
         write_json(folder / LOG, log)
 
-    context.publish(model, write)
+    with track_training(model, model.training, context.tracker) as summary:
+        log = train(
+            embedder,
+            model,
+            source,
+            device=context.device,
+            progress=context.progress,
+            checkpoint=checkpoint,
+            tracker=context.tracker,
+        )
+        context.publish(model, write)
+        summary |= final_values(log)
     checkpoint.remove()
 
 

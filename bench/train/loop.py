@@ -12,6 +12,7 @@ from bench.identity import Model
 from bench.images import ImageSource
 from bench.model import Embedder
 from bench.progress import Progress
+from bench.tracking.tracker import UNTRACKED, Tracker
 from bench.train.checkpoint import Checkpoint
 from bench.train.feed import BatchSource
 from bench.train.memory import CrossBatchMemory
@@ -22,7 +23,7 @@ from registry.losses.labelled import Labelled
 from registry.recipes import RECIPES, Recipe
 
 
-def train(
+def train(  # noqa: PLR0913 - what it trains, and who is told
     embedder: Embedder,
     model: Model,
     source: ImageSource,
@@ -30,6 +31,7 @@ def train(
     device: torch.device,
     progress: Progress,
     checkpoint: Checkpoint,
+    tracker: Tracker = UNTRACKED,
 ) -> dict[str, object]:
     """Train in place; returns the loss of every step and the images left out.
 
@@ -56,11 +58,13 @@ def train(
                 progress.note(f"{name}: resumed at step {first} of {recipe.steps}")
                 advance(first)
             for step, drawn in enumerate(feed.batches(recipe.steps, first), first):
-                set_rate(state.optimiser, recipe.lr * rate_at(step, recipe))
+                rate = recipe.lr * rate_at(step, recipe)
+                set_rate(state.optimiser, rate)
                 batch = embed(embedder, *drawn, training.pooling, device)
                 loss = loss_of(batch, state.memory.content)
                 state.losses.append(_finite(loss, step, state.losses, checkpoint))
                 learn(state, loss, recipe.clip_norm)
+                tracker.log(step, {"loss": state.losses[-1], "lr": rate})
                 if step >= recipe.memory_start:
                     state.memory.add(batch)
                 checkpoint.after_step(state)

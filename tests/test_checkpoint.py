@@ -279,8 +279,8 @@ def test_images_left_out_stay_left_out(images, tmp_path, monkeypatch):
 
 
 def test_a_loss_that_is_no_number_keeps_the_checkpoint_before_it(images, tmp_path, monkeypatch):
-    def breaks(state, loss, clip_norm):
-        learn(state, loss, clip_norm)
+    def breaks(state, clip_norm):
+        learn(state, clip_norm)
         if len(state.losses) == 5:
             next(state.network.parameters()).data.fill_(float("nan"))
 
@@ -296,7 +296,7 @@ def test_a_loss_that_is_no_number_keeps_the_checkpoint_before_it(images, tmp_pat
 
 def test_without_a_checkpoint_the_message_names_none(images, tmp_path, monkeypatch):
     monkeypatch.setattr("bench.train.checkpoint.SECONDS", 1e9)
-    monkeypatch.setattr("bench.train.loop.functional.normalize", lambda v, dim: v * float("nan"))
+    monkeypatch.setattr("bench.train.step.functional.normalize", lambda v, dim: v * float("nan"))
     with pytest.raises(WorkError, match=r"the margin$"):
         trained(images, begun(tmp_path))
 

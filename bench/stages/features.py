@@ -9,22 +9,27 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from bench.execution.artifacts import read_json, write_json
 from bench.identity import Extraction, Features
 from bench.images import batches
 from bench.inference import for_inference
+from bench.micro_batch import MicroBatch
+from bench.model import Embedder
 from bench.sources import evaluation_source
 from bench.stages.context import Context
 from bench.stages.weights import load_embedder
 from registry.datasets import source_row
 from registry.datasets.split import Positions
 from registry.errors import WorkError
-from registry.transforms import TRANSFORMS
+from registry.transforms import TRANSFORMS, Pixels
 
 Vectors = npt.NDArray[np.float32]
 VECTORS, BAD = "vectors.npy", "bad_images.json"
 PIXELS_PER_BATCH = 400_000
+FIX = "use a lower resolution, a smaller backbone, or another --device"
+"""Where memory is too small for one image."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,8 @@ def _extract(extraction: Extraction, poolings: Sequence[str], context: Context) 
     found: dict[str, Vectors] = {}
     bad: dict[int, str] = {}
     name = f"extracting {extraction.model.backbone} on {row.title}"
+    about = f"{name}, at {resolution} pixels"
+    micro = MicroBatch(size, context.device, about, context.record, FIX)
     with (
         torch.inference_mode(),
         context.progress.step(name, len(images), "images") as advance,
@@ -93,9 +100,7 @@ def _extract(extraction: Extraction, poolings: Sequence[str], context: Context) 
         for batch in batches(source, size=size, skip_bad=extraction.skip_bad_images):
             bad |= batch.bad
             if batch.positions:
-                pixels = torch.from_numpy(batch.pixels).permute(0, 3, 1, 2)
-                for pooling, vectors in embedder(pixels.to(context.device)).items():
-                    rows = vectors.float().cpu().numpy()
+                for pooling, rows in _embed(batch.pixels, embedder, micro).items():
                     empty = (len(images), rows.shape[1])
                     found.setdefault(pooling, np.zeros(empty, np.float32))[batch.positions] = rows
             advance(len(batch.positions) + len(batch.bad))
@@ -103,6 +108,22 @@ def _extract(extraction: Extraction, poolings: Sequence[str], context: Context) 
         raise WorkError(f"{row.title}: none of its {len(images)} images can be read")
     for pooling, vectors in found.items():
         _publish(Features(extraction, pooling), vectors, bad, context)
+
+
+def _embed(images: Pixels, embedder: Embedder, micro: MicroBatch) -> dict[str, Vectors]:
+    """Embed (B, h, w, 3) images: pooling -> (B, C), of as many at once as memory holds."""
+    pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
+
+    def attempt(size: int) -> dict[str, Vectors]:
+        pieces = torch.split(pixels, size)
+        parts = [_on_cpu(embedder(piece.to(micro.device))) for piece in pieces]
+        return {pooling: np.concatenate([part[pooling] for part in parts]) for pooling in parts[0]}
+
+    return micro.fit(len(pixels), attempt)
+
+
+def _on_cpu(vectors: dict[str, Tensor]) -> dict[str, Vectors]:
+    return {pooling: found.float().cpu().numpy() for pooling, found in vectors.items()}
 
 
 def _publish(features: Features, vectors: Vectors, bad: dict[int, str], context: Context) -> None:

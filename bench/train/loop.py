@@ -6,10 +6,10 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from bench.identity import Model
 from bench.images import ImageSource
+from bench.micro_batch import MicroBatch
 from bench.model import Embedder
 from bench.progress import Progress
 from bench.tracking.tracker import UNTRACKED, Tracker
@@ -17,10 +17,13 @@ from bench.train.checkpoint import Checkpoint
 from bench.train.feed import BatchSource
 from bench.train.memory import CrossBatchMemory
 from bench.train.state import State, put_back
+from bench.train.step import Objective, gradient, whole_only
 from registry.errors import WorkError
 from registry.losses import parse_loss
-from registry.losses.labelled import Labelled
 from registry.recipes import RECIPES, Recipe
+
+FIX = "use a recipe with fewer images in a batch, a lower resolution, or another --device"
+"""Where memory is too small."""
 
 
 def train(  # noqa: PLR0913 - what it trains, and who is told
@@ -36,14 +39,14 @@ def train(  # noqa: PLR0913 - what it trains, and who is told
     """Train in place; returns the loss of every step and the images left out.
 
     Bit-equal for equal inputs on one machine's CPU, stopped and resumed or not. Raises WorkError
-    where the loss is no number, Interrupted when asked to stop.
+    where the loss is no number or memory too small, Interrupted when asked to stop.
     """
     training = model.training
     assert training is not None
     recipe = RECIPES[training.recipe]
     row, parameters = parse_loss(training.loss)
     assert row.build is not None
-    loss_of = row.build(parameters)
+    objective = Objective(training.pooling, row.build(parameters))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.seed)
         found = checkpoint.read(embedder, device)
@@ -53,17 +56,27 @@ def train(  # noqa: PLR0913 - what it trains, and who is told
             put_back(found, state)
         first = len(state.losses)
         name = f"training {model.backbone}, {training.loss}"
-        with progress.step(name, recipe.steps, "steps") as advance, checkpoint.stop.deferred():
-            if found:
-                progress.note(f"{name}: resumed at step {first} of {recipe.steps}")
-                advance(first)
+        images = recipe.batch_images
+        micro = MicroBatch(
+            images,
+            device,
+            f"{name}, at {model.resolution} pixels",
+            record=lambda text: checkpoint.note(f"{text}; the loss sees all {images}"),
+            fix=FIX,
+            whole=whole_only(embedder),
+        )
+        if found:
+            checkpoint.note(f"{name}: resumed at step {first} of {recipe.steps}")
+        with (
+            progress.step(name, recipe.steps, "steps", first) as advance,
+            checkpoint.stop.deferred(),
+        ):
             for step, drawn in enumerate(feed.batches(recipe.steps, first), first):
                 rate = recipe.lr * rate_at(step, recipe)
                 set_rate(state.optimiser, rate)
-                batch = embed(embedder, *drawn, training.pooling, device)
-                loss = loss_of(batch, state.memory.content)
+                loss, batch = gradient(state, drawn, objective, micro)
                 state.losses.append(_finite(loss, step, state.losses, checkpoint))
-                learn(state, loss, recipe.clip_norm)
+                learn(state, recipe.clip_norm)
                 tracker.log(step, {"loss": state.losses[-1], "lr": rate})
                 if step >= recipe.memory_start:
                     state.memory.add(batch)
@@ -85,10 +98,8 @@ def begin(embedder: Embedder, feed: BatchSource, recipe: Recipe, device: torch.d
     return State(embedder, optimiser, memory, feed, device)
 
 
-def learn(state: State, loss: Tensor, clip_norm: float) -> None:
+def learn(state: State, clip_norm: float) -> None:
     """Move the parameters down the gradient."""
-    state.optimiser.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), clip_norm)
     state.optimiser.step()
 
@@ -105,22 +116,8 @@ def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
         group["lr"] = rate
 
 
-def embed(
-    embedder: Embedder,
-    pixels: Tensor,
-    labels: Tensor,
-    positions: Tensor,
-    pooling: str,
-    device: torch.device,
-) -> Labelled:
-    """Embed a batch into unit descriptors."""
-    vectors = embedder(pixels.to(device))[pooling]
-    unit = functional.normalize(vectors, dim=1)
-    return Labelled(unit, labels.to(device), positions.to(device))
-
-
 def _finite(loss: Tensor, step: int, before: list[float], checkpoint: Checkpoint) -> float:
-    value = float(loss.detach())
+    value = float(loss)
     if not math.isfinite(value):
         kept = f"; the last checkpoint before it stays in {checkpoint.file}"
         raise WorkError(

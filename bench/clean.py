@@ -13,8 +13,8 @@ from pathlib import Path
 
 from bench.execution import lease_files
 from bench.execution.artifacts import writing
+from bench.execution.leases import CLEANING, BusyError, Leases
 from bench.execution.leases import FOLDER as LEASES
-from bench.execution.leases import BusyError, Leases
 from bench.execution.owner import Owner
 from bench.holdings import AGAIN, UNFINISHED, USES, Holding, at_work, holdings
 from bench.listing import print_table
@@ -23,7 +23,6 @@ from bench.sizes import said
 from registry.errors import UsageError, WorkError
 from results.render import terminal
 
-LEASE = "clean-folder"
 TITLES = {"needed": "needed", "done": "only done cells", "nothing": "nothing needs"}
 MOST_SHOWN = 5
 FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -68,7 +67,7 @@ def _at_work_here(runs: Path) -> Iterator[Owner | None]:
         owner = None
         try:
             leases = stack.enter_context(Leases(runs))
-            stack.enter_context(leases.holding(LEASE, "cleaning the run folder"))
+            stack.enter_context(leases.holding(CLEANING, "cleaning the run folder"))
             owner = leases.owner
         except BusyError as error:
             raise WorkError(f"{runs} is in use ({error}): run again when that is done") from error

@@ -5,10 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 
 
 def usual_workers() -> int:
@@ -21,7 +21,7 @@ def worker_processes(count: int) -> Iterator[ProcessPoolExecutor]:
     """Start processes; where work is stopped, what they have begun ends, the rest is dropped."""
     pool = ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
     try:
-        with _ignoring_interrupts():  # processes inherit it, from their first moment
+        with without_interrupts():  # processes inherit it, from their first moment
             for _ in range(count):
                 pool.submit(_nothing)
         yield pool
@@ -30,15 +30,14 @@ def worker_processes(count: int) -> Iterator[ProcessPoolExecutor]:
 
 
 @contextmanager
-def _ignoring_interrupts() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def without_interrupts() -> Iterator[None]:
+    """Start processes that never hear of Ctrl-C; this one hears of it afterwards."""
+    resource_tracker.ensure_running()  # else started within, it would unblock them
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _nothing() -> None:

@@ -3,43 +3,17 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Sequence
 from pathlib import Path
 
 
-def recorded(runs: Path) -> float | None:
-    """Add up what the artifacts of a run folder say of themselves; None where they say nothing.
+def recorded(runs: Path) -> float:
+    """Add up what the artifacts of a run folder say that they took, in seconds.
 
-    Features that one extraction yielded at once tell the same of it, and count once.
+    Features that one extraction yielded tell of the same seconds: the last has all of them.
     """
     seconds: dict[tuple[object, ...], float] = {}
     for path in (runs / "artifacts").glob("*/*/artifact.json"):
         found = json.loads(path.read_text())["computed"]
-        which = (found.get("log") or path, found["pid"], found["started"], found["finished"])
-        seconds[which] = found["wall_seconds"]
-    return sum(seconds.values()) if seconds else None
-
-
-def in_process(words: Sequence[str], runs: Path, data: Path) -> float:
-    """Compute every stage of a matrix here, one after another; return the seconds that took."""
-    import torch
-
-    from bench.execution.artifacts import Artifacts
-    from bench.execution.work import compute
-    from bench.matrix import read_matrix
-    from bench.pixels import Cache
-    from bench.plan import make_plan
-    from bench.progress import Silent
-    from bench.stages.context import Context
-
-    plan = make_plan(read_matrix(words, preset=None, exclude=[]), skip_bad_images=False)
-    progress = Silent()
-    cache = Cache(runs / "cache", 10**9, progress.note)
-    context = Context(Artifacts(runs), data, torch.device("cpu"), progress, cache)
-    stages = dict.fromkeys(stage for cell in plan.cells for stage in cell.stages())
-    poolings = plan.poolings()
-    started = time.perf_counter()
-    for stage in stages:
-        compute(stage, poolings, context)
-    return time.perf_counter() - started
+        stage = (found["log"], found["pid"], found["started"])
+        seconds[stage] = max(found["wall_seconds"], seconds.get(stage, 0.0))
+    return sum(seconds.values())

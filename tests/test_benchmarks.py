@@ -66,7 +66,7 @@ def test_the_cost_of_trivial_cells_is_measured():
 def test_what_stages_say_they_took_is_added_up_once(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     recorded = importlib.import_module("engine_stages").recorded
-    assert recorded(tmp_path) is None
+    assert recorded(tmp_path) == 0
 
     def manifest(folder, key, log, seconds):
         path = tmp_path / "artifacts" / folder / key / "artifact.json"
@@ -74,8 +74,8 @@ def test_what_stages_say_they_took_is_added_up_once(tmp_path, monkeypatch):
         times = {"pid": 1, "started": "12:00", "finished": "12:01", "wall_seconds": seconds}
         path.write_text(json.dumps({"computed": {**times, "log": log}}))
 
-    manifest("features", "cls", "log/extraction-1.log", 8.0)
+    manifest("features", "cls", "log/extraction-1.log", 7.5)
     manifest("features", "avg", "log/extraction-1.log", 8.0)
-    manifest("scores", "a", None, 0.25)
-    manifest("scores", "b", None, 0.25)
+    manifest("scores", "a", "log/scores-a.log", 0.25)
+    manifest("scores", "b", "log/scores-b.log", 0.25)
     assert recorded(tmp_path) == 8.5

@@ -10,10 +10,9 @@ import pytest
 
 from bench import merge as module
 from bench import merge_files
-from bench.clean import LEASE as CLEANING
 from bench.execution import lease_files
 from bench.execution.artifacts import write_json
-from bench.execution.leases import Leases
+from bench.execution.leases import CLEANING, Leases
 from bench.execution.manifest import damage
 from bench.execution.owner import Lease, this_process
 from bench.identity import key_of

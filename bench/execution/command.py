@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import estimate
+from bench.execution.leases import Leases
 from bench.execution.local import Options, Outcome, run_plan
 from bench.execution.messages import Settings
 from bench.execution.pool import Pool, find_devices, warm_up
@@ -78,6 +79,7 @@ def run_matrix(plan: Plan, request: Request) -> int:
             console.print(f"pruned {count}: {reason}", highlight=False, markup=False)
     left = len(plan.cells) - len(plan.done(request.runs))
     if left == 0 and not request.force:
+        Leases(request.runs).sweep()  # of who was killed after the last report
         if not request.quiet:
             print_results(plan, request.runs)
             print(f"{counted(len(plan.cells), 'cell')} done")

@@ -30,6 +30,8 @@ EXPIRY = 60.0
 ONE_LOOK = 2 * RENEWAL
 """Seconds that one look can add to that: whoever slept has seen nothing."""
 TRIES = 5
+CLEANING = "clean-folder"
+"""Name of the lease on removing what nothing needs: no run begins meanwhile."""
 
 
 class BusyError(Exception):

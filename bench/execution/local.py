@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from bench.execution import failures
 from bench.execution.artifacts import Artifacts, FolderGoneError
 from bench.execution.graph import Graph, Node
-from bench.execution.leases import BusyError, Leases
+from bench.execution.leases import CLEANING, BusyError, Leases
 from bench.execution.messages import (
     Advanced,
     Begun,
@@ -36,6 +36,7 @@ from bench.identity import Extraction, Model, Stage
 from bench.plan import Plan, Planned
 from bench.progress import Progress
 from bench.stop import Stop
+from registry.errors import WorkError
 from results.store import report_path
 
 LOOK_EVERY = 1.0
@@ -72,6 +73,9 @@ def run_plan(plan: Plan, pool: Pool, progress: Progress, options: Options, stop:
     """
     settings = pool.settings
     with Leases(settings.runs, say=progress.note) as leases:
+        cleaning = leases.busy(CLEANING)
+        if cleaning:
+            raise WorkError(f"{cleaning.what}, by {cleaning.owner}: run again when it is done")
         run = Run(plan, pool, progress, options, leases, Artifacts(settings.runs))
         try:
             run.work_through()

@@ -17,6 +17,7 @@ from multiprocessing.process import BaseProcess
 
 from bench.execution.entry import be_worker, tell_devices
 from bench.execution.messages import Died, Message, Settings, Task
+from bench.processes import without_interrupts
 from registry.errors import UsageError, WorkError
 
 ENTRY = "bench.execution.worker"
@@ -70,7 +71,8 @@ def warm_up() -> None:
     """Have torch imported, in another process, while this one goes on."""
     if FORKING:
         forkserver.set_forkserver_preload([ENTRY])
-        forkserver.ensure_running()
+        with without_interrupts():  # also while it imports
+            forkserver.ensure_running()
 
 
 def start_worker(settings: Settings, device: str) -> tuple[BaseProcess, Connection]:

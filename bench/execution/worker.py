@@ -173,6 +173,8 @@ def _worn(device: torch.device) -> str:
 def answer_devices(connection: Connection, text: str) -> None:
     """Send the devices that --device names, or what is wrong with it: a process' only work."""
     try:
-        connection.send(devices(text))
+        answer: list[str] | UsageError = devices(text)
     except UsageError as error:
-        connection.send(error)
+        answer = error
+    with suppress(OSError):  # who asked was stopped meanwhile
+        connection.send(answer)

@@ -63,7 +63,7 @@ def by_pillow(image, sides, interpolation):
 
 
 @PHOTOGRAPHS
-def test_tables_equal_an_independent_script(shared, reports, monkeypatch, photographs):
+def test_tables_equal_an_independent_script(shared, reports, inline, monkeypatch, photographs):
     """To the last digit where images are resized by Pillow, as the script does it."""
     monkeypatch.setattr("registry.transforms._resize", by_pillow)
     for report, table, metrics, hits, first in compared(reports, shared, photographs):

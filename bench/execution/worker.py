@@ -55,7 +55,14 @@ def main(connection: Connection, settings: Settings, device: str) -> None:
     threading.Thread(target=_listen, args=(connection, tasks), daemon=True).start()
     stop = Stop()
     with suppress(KeyboardInterrupt), stop.listening():
-        serve(tasks.get, send, begin(settings, device, send, stop), settings)
+        try:
+            context = begin(settings, device, send, stop)
+        except Exception as error:  # noqa: BLE001 - a device that cannot be had fails what needs it
+            task = tasks.get()
+            if task:
+                send(failure(error, task.stage, None))
+        else:
+            serve(tasks.get, send, context, settings)
 
 
 def _listen(connection: Connection, tasks: queue.Queue[Task | None]) -> None:

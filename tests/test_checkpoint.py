@@ -88,6 +88,7 @@ def model_of(backbone="tiny_vit", *, head_dims=None, skip=False):
 
 def begun(folder, **changes):
     options = {"key": "key", "stop": Stop(), "note": print} | changes
+    folder.mkdir(parents=True, exist_ok=True)
     return Checkpoint(folder / "checkpoint", **options)
 
 

@@ -26,6 +26,7 @@ FOLDERS = {
     "Descriptors": "descriptors",
     "Scores": "scores",
 }
+CHECKPOINTS = "checkpoints"
 
 
 class FolderGoneError(WorkError):
@@ -105,9 +106,10 @@ class Artifacts:
         return final
 
     def prepare(self) -> None:
-        """Make the folder of all artifacts."""
-        with writing(self.root):
-            self.root.mkdir(parents=True, exist_ok=True)
+        """Make the folders of all artifacts and checkpoints."""
+        for folder in (self.root, self.root.with_name(CHECKPOINTS)):
+            with writing(folder):
+                folder.mkdir(parents=True, exist_ok=True)
 
     def discard(self, stage: Stage) -> None:
         """Remove an artifact, there or not, damaged or not."""
@@ -122,7 +124,7 @@ class Artifacts:
 
     def checkpoint(self, model: Model) -> Path:
         """Folder where a training leaves its state while it is under way."""
-        return self.root.with_name("checkpoints") / key_of(model)
+        return self.root.with_name(CHECKPOINTS) / key_of(model)
 
     def look_again(self) -> None:
         """Have a network disk forget what it remembers of who is there: opening a folder does."""

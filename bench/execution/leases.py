@@ -73,6 +73,11 @@ class Leases:
         """Folder of the leases."""
         return self.runs / FOLDER
 
+    @property
+    def there(self) -> bool:
+        """Whether nobody removed the folder."""
+        return self.root.is_dir()
+
     def __enter__(self) -> Leases:
         """Start renewing; what processes of this machine left when they died is cleared."""
         with writing(self.root):
@@ -95,10 +100,10 @@ class Leases:
         try:
             yield
         except Exception as error:
-            raise error if self.root.is_dir() else FolderGoneError(self.root) from error
+            raise error if self.there else FolderGoneError(self.root) from error
         finally:
             self._release(path)
-        if not self.root.is_dir():
+        if not self.there:
             raise FolderGoneError(self.root)
 
     def busy(self, name: str) -> Lease | None:
@@ -176,7 +181,7 @@ class Leases:
         if found is not None and found.owner == self.owner:
             renewed = replace(found, counter=found.counter + 1, progress=lease.progress)
             lease_files.replace(path, renewed)
-        elif found is not lease_files.UNREADABLE:
+        elif found is not lease_files.UNREADABLE and self.there:
             del self.held[path]
             self.say(f"this process stood still, and another has taken over: {lease.what}")
 
@@ -197,6 +202,6 @@ class Leases:
             try:
                 yield
             except FileNotFoundError:
-                if self.root.is_dir():
+                if self.there:
                     raise
                 raise FolderGoneError(self.root) from None

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from bench.execution import failures
 from bench.execution.artifacts import Artifacts, FolderGoneError
 from bench.execution.graph import Graph, Node
-from bench.execution.leases import CLEANING, BusyError, Leases
+from bench.execution.leases import CLEANING, RENEWAL, BusyError, Leases
 from bench.execution.messages import (
     Advanced,
     Begun,
@@ -122,8 +122,10 @@ class Run:
                 looked = time.monotonic()
             self._hand_out()
             if self.pool.at_work:
-                for worker, message in self.pool.hear(LOOK_EVERY if self.busy else None):
+                for worker, message in self.pool.hear(LOOK_EVERY if self.busy else RENEWAL):
                     self._heard(worker, message)
+                if not self.leases.there:
+                    raise FolderGoneError(self.leases.root)
             elif self.busy:
                 told, looked = self._wait(told), 0.0
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import faulthandler
 import gc
+import io
 import os
 import queue
 import signal
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -38,6 +40,9 @@ from bench.tracking import open_trackers
 from registry.errors import BenchError, UsageError
 from results.store import report_path
 
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
+
 Tasks = Callable[[], Task | None]
 Logged = Callable[[Path], AbstractContextManager[None]]
 
@@ -46,6 +51,7 @@ def main(connection: Connection, settings: Settings, device: str) -> None:
     """Be a worker: the whole life of its process."""
     os.chdir(settings.here)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, who sends SIGTERM
+    sys.stdout = sys.stderr = io.TextIOWrapper(Lossy(), write_through=True)
     lock, tasks = threading.Lock(), queue.Queue[Task | None]()
 
     def send(message: Message) -> None:
@@ -86,6 +92,18 @@ def begin(settings: Settings, device: str, send: Callable[[Message], None], stop
     return Context(artifacts, settings.data, chosen, teller, cache, stop, tracker)
 
 
+class Lossy(io.RawIOBase):
+    """Where what is printed goes: a log that cannot be written fails no stage."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Buffer) -> int:
+        with suppress(OSError):
+            os.write(1, content)
+        return memoryview(content).nbytes
+
+
 @contextmanager
 def into_log(path: Path) -> Iterator[None]:
     """Have everything that is printed, by C code too, go to the end of a file."""
@@ -97,8 +115,6 @@ def into_log(path: Path) -> Iterator[None]:
         os.close(log)
     faulthandler.enable(file=2)
     yield
-    sys.stdout.flush()
-    sys.stderr.flush()
 
 
 def serve(

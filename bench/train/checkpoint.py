@@ -82,6 +82,7 @@ class Checkpoint:
         taken = take_down(state)
         facts = {**taken.facts, "origin": self._origin(state.device)}
         try:
+            self.folder.mkdir(exist_ok=True)  # not its parents: a removed run folder stays so
             write_snapshot(Snapshot(taken.tensors, facts), self.file)
         except OSError as error:
             self._complain(error)

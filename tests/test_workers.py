@@ -377,3 +377,14 @@ def test_a_device_that_cannot_be_had_fails_its_cells(bench, monkeypatch):
     output = bench(*WORDS, exit_code=1).output
     assert "0 cells done, 2 failed" in output
     assert "CUDA" in output or "NVIDIA" in output
+
+
+def test_each_of_two_workers_on_one_device_has_its_own_step(bench):
+    """A step of one is not lost where the other begins one."""
+    words = ["run", "backbone=tiny_vit,tiny_conv", "dataset=twin-sop,twin-cub", "weights=scratch"]
+    words += ["loss=none", "resolution=64"]
+    output = bench(*words, "--device", "cpu,cpu").output
+    for backbone in ("tiny_vit", "tiny_conv"):
+        assert f"extracting {backbone} on SOP twin: 320 images in " in output
+        assert f"extracting {backbone} on CUB twin: 240 images in " in output
+    assert output.count(" queries in ") == 4

@@ -79,6 +79,8 @@ def run_plan(plan: Plan, pool: Pool, progress: Progress, options: Options, stop:
         run = Run(plan, pool, progress, options, leases, Artifacts(settings.runs))
         try:
             run.work_through()
+            if pool.at_work:  # of a run that fails fast
+                run.wind_up(stop)
         except KeyboardInterrupt:
             run.wind_up(stop)
             raise
@@ -106,7 +108,7 @@ class Run:
     """Names of stages that other runs are at."""
     trouble: Counter[str] = field(default_factory=Counter)
     """How often a stage cost a worker, or was found damaged."""
-    shown: dict[str, Shown] = field(default_factory=dict)
+    shown: dict[Worker, Shown] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.runs = self.pool.settings.runs
@@ -237,7 +239,7 @@ class Run:
             if task and told:
                 self.leases.tell(task.name, told)
             return
-        shown.close()
+        self.shown.pop(worker).close()
         if isinstance(message, Died | Failed) or (isinstance(message, Done) and message.worn):
             self.pool.retire(worker)
         self._release(worker)
@@ -263,7 +265,7 @@ class Run:
                 self._fail(task.name, message)
 
     def _shown(self, worker: Worker) -> Shown:
-        return self.shown.setdefault(worker.device, Shown(self.progress))
+        return self.shown.setdefault(worker, Shown(self.progress))
 
     def _release(self, worker: Worker) -> None:
         """Give the lease on a worker's stage back."""

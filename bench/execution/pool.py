@@ -26,7 +26,7 @@ PATIENCE = 5.0
 """Seconds that an idle worker has to end."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Worker:
     """One process, as its parent sees it."""
 

@@ -33,6 +33,6 @@ def use_device(name: str) -> torch.device:
 def _named(name: str, count: int, text: str) -> str:
     match = re.fullmatch(r"cuda(?::(\d+))?", name)
     if name == "cpu" or (match and int(match[1] or 0) < count):
-        return f"cuda:{match[1] or 0}" if match else name
+        return f"cuda:{int(match[1] or 0)}" if match else name
     there = ", ".join(["auto", "cpu", *(f"cuda:{index}" for index in range(count))])
     raise UsageError(f"--device {text}: there is no such device here (known: {there})")

@@ -7,6 +7,7 @@ import platform
 import resource
 import socket
 import subprocess
+import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -49,8 +50,9 @@ class Meter:
     def computed(self) -> dict[str, Any]:
         """Say who computed it, when, on what, with what, and what it cost.
 
-        device_seconds: on a CPU those of all threads; on a GPU those between the first and the
-        last operation. peak_bytes are of the whole process.
+        Of a training that was resumed: since then. device_seconds: on a CPU those of all threads,
+        on a GPU from the first to the last entry of its queue, pauses included. peak_bytes are of
+        the whole process.
         """
         cuda = self.device.type == "cuda"
         return {
@@ -105,7 +107,7 @@ def _machine(device: torch.device) -> dict[str, Any]:
         "driver": _driver() if cuda else None,
         "cuda": torch.version.cuda if cuda else None,
         **{package: _version(package) for package in PACKAGES},
-        **_commit(),
+        **COMMIT,
     }
 
 
@@ -118,9 +120,9 @@ def _version(package: str) -> str | None:
 
 def _driver() -> str | None:
     command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-    with suppress(OSError, subprocess.CalledProcessError):
-        shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        return shown.split("\n")[0].strip() or None
+    with suppress(OSError, subprocess.SubprocessError):
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+        return done.stdout.split("\n")[0].strip() or None
     return None
 
 
@@ -151,4 +153,9 @@ def _peak_bytes() -> int:
         for line in STATUS.read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+COMMIT = _commit()
+"""Of the code as it was imported: a worker started days later is forked from that."""

@@ -14,6 +14,8 @@ from bench.stop import Stop
 class Thread:
     """Stands for a worker's process: it cannot be killed, and need not be."""
 
+    pid = None
+
     def __init__(self, work):
         self.exitcode = None
         self.thread = threading.Thread(target=work, daemon=True)
@@ -21,12 +23,6 @@ class Thread:
 
     def join(self, timeout=None):
         self.thread.join(timeout)
-
-    def kill(self):
-        pass
-
-    def terminate(self):
-        pass
 
 
 @contextmanager

@@ -170,3 +170,26 @@ def test_inputs_are_what_a_stage_reads(cells):
     assert set(inputs_of(cell.scores)) == {evaluated.model, evaluated, fitted, descriptors}
     more = replace(cell.scores, distractors=Descriptors(descriptors.features, None, 4))
     assert more.distractors in inputs_of(more)
+
+
+def test_what_has_failed_stays_failed(cells):
+    """A stage that another run is at fails here with its network: it is not looked at again."""
+    graph = Graph(cells, nothing_done)
+    node = next(graph.ready())
+    graph.hold(node)
+    graph.fail(node.name)
+    left = graph._open
+    graph.again(node)
+    graph.finish(node)
+    assert node.state == "failed"
+    assert graph._open == left
+    assert node not in list(graph.ready())
+
+
+def test_what_is_held_is_not_handed_out_until_asked_again(cells):
+    graph = Graph(cells, nothing_done)
+    node = next(graph.ready())
+    graph.hold(node)
+    assert node not in list(graph.ready())
+    graph.again(node)
+    assert node in list(graph.ready())

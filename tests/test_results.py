@@ -221,7 +221,7 @@ def test_the_smoke_runs_frame_is_tidy(smoke):
     ("damage", "message"),
     [
         (lambda text: text[:100], "cannot read the report"),
-        (lambda text: text.replace('"schema": 3', '"schema": 99'), "has schema 99"),
+        (lambda text: text.replace('"schema": 4', '"schema": 99'), "has schema 99"),
     ],
 )
 def test_a_damaged_report_is_named(smoke, tmp_path, damage, message):

@@ -76,7 +76,7 @@ def test_bad_images_fail_the_extraction_or_are_counted(photos, context):
     with pytest.raises(WorkError, match=r"class0/1\.jpg .*--skip-bad-images"):
         compute(extraction(photos), ["avg"], context)
     features = Features(extraction(photos, skip=True), "avg")
-    compute(features, [], context)
+    compute(features.extraction, ["avg"], context)
     pooled = load_features(features, context)
     assert pooled.bad.tolist() == [1]
     assert pooled.good.shape == (20, 96)
@@ -126,7 +126,7 @@ def test_pca_is_the_singular_value_decomposition(n, width, seed):
 def test_more_dims_than_the_fit_spans_is_an_error(photos, context):
     features = Features(extraction(photos), "avg")
     asked = Descriptors(features, Fit(features, "pca"), 64)
-    compute(features, [], context)
+    compute(features.extraction, ["avg"], context)
     compute(Fit(features, "pca"), [], context)
     with pytest.raises(WorkError, match=r"those given span (20|1\d)"):
         compute(asked, [], context)

@@ -153,7 +153,7 @@ def test_a_twin_folder_runs_and_says_so(bench, tmp_path):
     assert "twin: drawn by code" in result.output
 
 
-def test_distractors_join_the_gallery_of_landmarks(tmp_path, bench, monkeypatch):
+def test_distractors_join_the_gallery_of_landmarks(tmp_path, bench, inline, monkeypatch):
     """dataset=roxford+r1m: its features are shared, its ranking has the distractors."""
     import results
 

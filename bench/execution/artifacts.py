@@ -74,7 +74,7 @@ class Artifacts:
         They are read through once per process. Raises DamagedError.
         """
         path = self.path(stage)
-        if path not in self.sound:
+        if path not in self.sound or not self.has(stage):
             why = damage(path)
             if why:
                 raise DamagedError(stage, why)

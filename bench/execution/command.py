@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,7 +79,8 @@ def run_matrix(plan: Plan, request: Request) -> int:
             console.print(f"pruned {count}: {reason}", highlight=False, markup=False)
     left = len(plan.cells) - len(plan.done(request.runs))
     if left == 0 and not request.force:
-        Leases(request.runs).sweep()  # of who was killed after the last report
+        with suppress(OSError):  # of who was killed after the last report; not needed here
+            Leases(request.runs).sweep()
         if not request.quiet:
             print_results(plan, request.runs)
             print(f"{counted(len(plan.cells), 'cell')} done")
@@ -129,7 +130,7 @@ def _close(plan: Plan, request: Request, outcome: Outcome, console: Console) -> 
         parts += [f"{untried} not tried"] if untried else []
         print(", ".join(parts))
     if not outcome.failed:
-        return 0
+        return WorkError.exit_code if untried else 0
     messages: dict[str, list[str]] = {}
     for label, message in outcome.failed:
         messages.setdefault(message, []).append(label)
@@ -144,8 +145,9 @@ def _close(plan: Plan, request: Request, outcome: Outcome, console: Console) -> 
 def _say_how_to_go_on(plan: Plan, request: Request, console: Console) -> None:
     done = len(plan.done(request.runs))
     again = shlex.join(["bench", *sys.argv[1:]])
+    how = "--force starts from the beginning:" if request.force else "go on with"
     console.print(
-        f"\ninterrupted: {done} of {len(plan.cells)} cells done; go on with\n  {again}",
+        f"\ninterrupted: {done} of {len(plan.cells)} cells done; {how}\n  {again}",
         highlight=False,
         markup=False,
         soft_wrap=True,

@@ -1,7 +1,7 @@
 """Graph: the stages that a plan still needs, in which order they can be done, and what fails.
 
-A stage is wanted when a cell without a report rests on it, and it is not there. Inputs of what is
-there are not wanted: features may be gone once their descriptors are made.
+A stage is wanted when a cell without a report rests on it, and it is not there. What turns out to
+be gone or damaged when it is read is wanted again.
 """
 
 from __future__ import annotations
@@ -78,8 +78,14 @@ class Graph:
         """A stage is being done."""
         node.state = AT_WORK
 
+    def hold(self, node: Node) -> None:
+        """A stage that is not to be handed out until again() is called."""
+        node.state = WAITING
+
     def again(self, node: Node) -> None:
         """A stage is not done after all: it waits for its turn, and for inputs that are gone."""
+        if node.state in ENDED:
+            return
         node.state = WAITING
         node.missing = {name for name in node.inputs if self.nodes[name].state not in ENDED}
         if not node.missing:
@@ -87,6 +93,8 @@ class Graph:
 
     def finish(self, node: Node) -> None:
         """A stage is there: what waits for it may be ready."""
+        if node.state in ENDED:
+            return
         node.state = DONE
         self._open -= 1
         for name in node.needed_by:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from bench.execution import failures
 from bench.execution.artifacts import Artifacts, FolderGoneError
-from bench.execution.graph import Graph, Node
+from bench.execution.graph import ENDED, FAILED, WAITING, Graph, Node
 from bench.execution.leases import CLEANING, RENEWAL, BusyError, Leases
 from bench.execution.messages import (
     Advanced,
@@ -28,6 +28,7 @@ from bench.execution.messages import (
     Message,
     Note,
     Task,
+    Unfit,
 )
 from bench.execution.pool import Pool, Worker
 from bench.execution.relay import Shown
@@ -36,7 +37,6 @@ from bench.identity import Extraction, Model, Stage
 from bench.plan import Plan, Planned
 from bench.progress import Progress
 from bench.stop import Stop
-from registry.errors import WorkError
 from results.store import report_path
 
 LOOK_EVERY = 1.0
@@ -73,20 +73,29 @@ def run_plan(plan: Plan, pool: Pool, progress: Progress, options: Options, stop:
     """
     settings = pool.settings
     with Leases(settings.runs, say=progress.note) as leases:
-        cleaning = leases.busy(CLEANING)
-        if cleaning:
-            raise WorkError(f"{cleaning.what}, by {cleaning.owner}: run again when it is done")
+        _wait_for_cleaning(leases, progress)
         run = Run(plan, pool, progress, options, leases, Artifacts(settings.runs))
         try:
             run.work_through()
             if pool.at_work:  # of a run that fails fast
                 run.wind_up(stop)
+                stop.interrupt()
         except KeyboardInterrupt:
             run.wind_up(stop)
             raise
         finally:
             run.close()
     return Outcome(run.finished, run.already, run.failed)
+
+
+def _wait_for_cleaning(leases: Leases, progress: Progress) -> None:
+    """Begin when nobody removes what nothing needs; one that died at it is waited for a minute."""
+    told = False
+    while lease := leases.busy(CLEANING):
+        if not told:
+            progress.note(f"waiting for {lease.what}, by {lease.owner}")
+        told = True
+        time.sleep(LOOK_EVERY)
 
 
 @dataclass
@@ -104,11 +113,15 @@ class Run:
     failed: list[tuple[str, str]] = field(default_factory=list)
     made: set[str] = field(default_factory=set)
     """Names of stages done in this run."""
+    forgotten: set[str] = field(default_factory=set)
+    """Names of stages of which nothing of earlier runs is left (--force)."""
     busy: dict[str, BusyError] = field(default_factory=dict)
     """Names of stages that other runs are at."""
     trouble: Counter[str] = field(default_factory=Counter)
     """How often a stage cost a worker, or was found damaged."""
     shown: dict[Worker, Shown] = field(default_factory=dict)
+    unfit: Unfit = field(default_factory=lambda: Unfit("", "", ""))
+    """Why a device could not be had."""
 
     def __post_init__(self) -> None:
         self.runs = self.pool.settings.runs
@@ -123,7 +136,9 @@ class Run:
                 self._look_again()
                 looked = time.monotonic()
             self._hand_out()
-            if self.pool.at_work:
+            if not self.pool.devices:
+                self._give_up()
+            elif self.pool.at_work:
                 for worker, message in self.pool.hear(LOOK_EVERY if self.busy else RENEWAL):
                     self._heard(worker, message)
                 if not self.leases.there:
@@ -151,11 +166,15 @@ class Run:
             self.pool.stop()
             while self.pool.at_work:
                 for worker, message in self.pool.hear(None):
-                    if isinstance(message, Died):
-                        self._release(worker)
-                        self.pool.retire(worker)
-                    elif isinstance(message, Begun | Advanced | Ended | Note):
+                    task = worker.task
+                    if isinstance(message, Begun | Advanced | Ended | Note):
                         self._shown(worker).hear(message)
+                        continue
+                    self._release(worker)
+                    if isinstance(message, Done) and task:
+                        self._ended(task, message)
+                    elif isinstance(message, Died | Failed | Unfit):
+                        self.pool.retire(worker)
 
     def close(self) -> None:
         """End the workers, at once those that are at something."""
@@ -190,14 +209,16 @@ class Run:
             worker.held.enter_context(self.leases.holding(node.name, title(node.stage)))
         except BusyError as error:
             self.busy[node.name] = error
+            self.graph.hold(node)
             return
         self.artifacts.look_again()
         if self._there(node.stage, node.cells):
             self._release(worker)
             self._done(node, {})
             return
-        if self.options.force and node.name not in self.made:
+        if self.options.force and node.name not in self.forgotten:
             self._forget(node.stage)
+            self.forgotten.add(node.name)
         stage = node.stage
         poolings = self.poolings[stage] if isinstance(stage, Extraction) else ()
         self.graph.begin(node)
@@ -212,8 +233,9 @@ class Run:
 
     def _look_again(self) -> None:
         """Have another try at what other runs are at."""
-        for name in self.busy:
-            self.graph.again(self.graph.nodes[name])
+        for node in map(self.graph.nodes.__getitem__, self.busy):
+            if node.state == WAITING:
+                self.graph.again(node)
         self.busy.clear()
 
     def _wait(self, told: str) -> str:
@@ -240,13 +262,15 @@ class Run:
                 self.leases.tell(task.name, told)
             return
         self.shown.pop(worker).close()
-        if isinstance(message, Died | Failed) or (isinstance(message, Done) and message.worn):
+        if isinstance(message, Unfit):
+            self.pool.drop(worker)
+        elif isinstance(message, Died | Failed) or (isinstance(message, Done) and message.worn):
             self.pool.retire(worker)
         self._release(worker)
         if task:
             self._ended(task, message)
 
-    def _ended(self, task: Task, message: Done | Damaged | Failed | Died) -> None:
+    def _ended(self, task: Task, message: Done | Damaged | Failed | Died | Unfit) -> None:
         """Take in what became of a task."""
         match message:
             case Done():
@@ -258,6 +282,10 @@ class Run:
                 self._damaged(task, message)
             case Died():
                 self._lost(task, message)
+            case Unfit():
+                self.progress.note(message.message)
+                self.unfit = message
+                self.graph.again(self.graph.nodes[task.name])
             case Failed() if message.gone:
                 raise FolderGoneError(self.artifacts.root)
             case Failed():
@@ -274,6 +302,8 @@ class Run:
 
     def _done(self, node: Node, outcomes: Mapping[str, str]) -> None:
         """A stage is there, and so are the reports that end with it."""
+        if node.state in ENDED:
+            return
         self.graph.finish(node)
         for cell in node.cells:
             outcome = outcomes.get(cell.key)
@@ -298,19 +328,35 @@ class Run:
 
     def _damaged(self, task: Task, found: Damaged) -> None:
         """An artifact is not what was written: have it computed again, once."""
-        work = work_of(found.stage)
-        name = name_of(work)
-        self.trouble[f"damaged {name}"] += 1
-        if self.trouble[f"damaged {name}"] > 1:
-            failed = Failed("DamagedError", f"{found.message}, again", "", name)
-            self._fail(name, failed)
+        work, node = work_of(found.stage), self.graph.nodes[task.name]
+        before = self.graph.nodes.get(name_of(work), node)
+        if before is not node and before.state not in ENDED:
+            self.graph.again(node)  # another has found it out, and it is being mended
+            return
+        trouble = f"damaged {name_of(found.stage)}"
+        if self.trouble[trouble] or before.state == FAILED:
+            failed = Failed("DamagedError", f"{found.message}, again", "", before.name)
+            self._fail(before.name, failed)
             self._fail(task.name, failed)
             return
+        try:
+            with self.leases.holding(name_of(work), f"clearing {title(work)}"):
+                self.artifacts.discard_damaged(found.stage)
+        except BusyError as error:  # another run mends it
+            self.busy[task.name] = error
+            self.graph.hold(node)
+            return
+        self.trouble[trouble] += 1
         self.progress.note(f"{found.message}; it is computed again")
-        with suppress(BusyError), self.leases.holding(name, f"clearing {title(work)}"):
-            self.artifacts.discard_damaged(found.stage)
         self.graph.reopen(work)
-        self.graph.again(self.graph.nodes[task.name])
+        self.graph.again(node)
+
+    def _give_up(self) -> None:
+        """Fail what is left: no device can be had."""
+        for node in self.graph.ready():
+            failed = Failed(self.unfit.error, self.unfit.message, self.unfit.traceback, node.name)
+            self._fail(node.name, failed)
+        self._look_again()
 
     def _fail(self, name: str, failed: Failed) -> None:
         """A stage cannot be done: record it for every cell that it costs."""

@@ -54,8 +54,11 @@ def damage(folder: Path) -> str | None:
             return f"{file} is missing"
         if file.stat().st_size != wanted["bytes"]:
             return f"{file} has {file.stat().st_size} bytes, not {wanted['bytes']}"
-        if checksum(file) != wanted["crc32"]:
-            return f"{file} has changed: its checksum is wrong"
+        try:
+            if checksum(file) != wanted["crc32"]:
+                return f"{file} has changed: its checksum is wrong"
+        except WorkError as error:  # of the disk
+            return str(error)
     return None
 
 

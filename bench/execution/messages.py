@@ -93,6 +93,15 @@ class Failed:
 
 
 @dataclass(frozen=True)
+class Unfit:
+    """The worker cannot have its device: another has to do the task."""
+
+    error: str
+    message: str
+    traceback: str
+
+
+@dataclass(frozen=True)
 class Damaged:
     """An artifact that the task reads is not what was written; the worker wants the next task."""
 
@@ -107,4 +116,4 @@ class Died:
     exit_code: int | None
 
 
-Message = Begun | Advanced | Ended | Note | Done | Failed | Damaged | Died
+Message = Begun | Advanced | Ended | Note | Done | Failed | Damaged | Died | Unfit

@@ -7,9 +7,11 @@ one costs milliseconds. Where that is not safe (macOS) each is a process of its 
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import forkserver, get_context
 from multiprocessing.connection import Connection, wait
@@ -23,7 +25,9 @@ from registry.errors import UsageError, WorkError
 ENTRY = "bench.execution.worker"
 FORKING = sys.platform == "linux"
 PATIENCE = 5.0
-"""Seconds that an idle worker has to end."""
+"""Seconds that a worker has to end."""
+UNKNOWN = 255
+"""What multiprocessing takes for an exit code once the server is gone."""
 
 
 @dataclass(eq=False)
@@ -58,10 +62,15 @@ class Worker:
             if not at_once:
                 self.connection.send(None)
                 self.process.join(PATIENCE)
-        with suppress(OSError):
-            self.process.kill()
-        self.process.join()
+        self.signal(signal.SIGKILL)
+        self.process.join(PATIENCE)
         self.connection.close()
+
+    def signal(self, number: int) -> None:
+        """Send a signal, also where the server that would know of the process' end was killed."""
+        if self.process.pid is not None and self.process.exitcode in (None, UNKNOWN):
+            with suppress(ProcessLookupError):
+                os.kill(self.process.pid, number)
 
 
 Start = Callable[[Settings, str], tuple[BaseProcess, Connection]]
@@ -71,8 +80,24 @@ def warm_up() -> None:
     """Have torch imported, in another process, while this one goes on."""
     if FORKING:
         forkserver.set_forkserver_preload([ENTRY])
-        with without_interrupts():  # also while it imports
+        with without_interrupts(), _importing_as_here():  # also while it imports
             forkserver.ensure_running()
+
+
+@contextmanager
+def _importing_as_here() -> Iterator[None]:
+    """Have a process find the modules that this one has, not those in its working folder."""
+    wanted = {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def start_worker(settings: Settings, device: str) -> tuple[BaseProcess, Connection]:
@@ -103,8 +128,14 @@ def _started(entry: Callable[..., None], *arguments: object) -> tuple[BaseProces
     ours, theirs = multiprocessing.Pipe()
     kind = get_context("forkserver").Process if FORKING else get_context("spawn").Process
     process: BaseProcess = kind(target=entry, args=(theirs, *arguments), daemon=True)
-    process.start()
-    theirs.close()
+    try:
+        warm_up()  # the server may have been killed
+        with without_interrupts():
+            process.start()
+    except (EOFError, OSError) as error:
+        raise WorkError(f"cannot start a worker ({error!r}): see above, and run again") from error
+    finally:
+        theirs.close()
     return process, ours
 
 
@@ -119,6 +150,11 @@ class Pool:
         self.workers: list[Worker] = []
 
     @property
+    def devices(self) -> list[str]:
+        """Those that can be had, as far as is known."""
+        return [*self.free, *(worker.device for worker in self.workers)]
+
+    @property
     def room(self) -> int:
         """How many more tasks could be begun."""
         return len(self.free) + sum(worker.task is None for worker in self.workers)
@@ -130,11 +166,12 @@ class Pool:
 
     def idle(self) -> Worker:
         """A worker without a task, a new one if need be."""
-        for worker in self.workers:
-            if worker.task is None:
+        for worker in [worker for worker in self.workers if worker.task is None]:
+            if worker.process.exitcode is None:
                 return worker
-        device = self.free.pop(0)
-        worker = Worker(device, *self.start(self.settings, device))
+            self.retire(worker)
+        worker = Worker(self.free[0], *self.start(self.settings, self.free[0]))
+        del self.free[0]
         self.workers.append(worker)
         return worker
 
@@ -152,11 +189,15 @@ class Pool:
         self.free.append(worker.device)
         worker.end(at_once=at_once)
 
+    def drop(self, worker: Worker) -> None:
+        """End a worker whose device cannot be had: no other is to try it."""
+        self.retire(worker)
+        self.free.remove(worker.device)
+
     def stop(self) -> None:
         """Ask all workers to end: a training writes its checkpoint first."""
         for worker in self.workers:
-            with suppress(OSError):
-                worker.process.terminate()
+            worker.signal(signal.SIGTERM)
 
     def close(self, *, at_once: bool = False) -> None:
         """End all workers."""

@@ -77,7 +77,7 @@ class Shown:
                 self._advance(message.units)
             case Ended():
                 self._open.close()
-                self.begun = None
+                self.begun, self._advance = None, lambda n: None
             case Note():
                 self.progress.note(message.text)
 
@@ -86,7 +86,7 @@ class Shown:
         if self.begun is not None:
             lost = LostError()
             self._open.__exit__(LostError, lost, None)
-            self.begun = None
+            self.begun, self._advance = None, lambda n: None
 
     def told(self) -> dict[str, str | int | float] | None:
         """How far the step is, for those who read the lease."""

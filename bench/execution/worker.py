@@ -24,7 +24,7 @@ import torch
 
 from bench.device import devices, use_device
 from bench.execution.artifacts import Artifacts, DamagedError, FolderGoneError, read_json
-from bench.execution.messages import Damaged, Done, Failed, Message, Settings, Task
+from bench.execution.messages import Damaged, Done, Failed, Message, Settings, Task, Unfit
 from bench.execution.relay import Teller
 from bench.execution.work import is_done, name_of
 from bench.identity import Extraction, Stage
@@ -37,7 +37,7 @@ from bench.stages.compute import compute
 from bench.stages.context import Context
 from bench.stop import Stop
 from bench.tracking import open_trackers
-from registry.errors import BenchError, UsageError
+from registry.errors import BenchError, UsageError, WorkError
 from results.store import report_path
 
 if TYPE_CHECKING:
@@ -64,9 +64,9 @@ def main(connection: Connection, settings: Settings, device: str) -> None:
         try:
             context = begin(settings, device, send, stop)
         except Exception as error:  # noqa: BLE001 - a device that cannot be had fails what needs it
-            task = tasks.get()
-            if task:
-                send(failure(error, task.stage, None))
+            if tasks.get():
+                told = "".join(traceback.format_exception(error))
+                send(Unfit(type(error).__name__, f"no worker on {device}: {describe(error)}", told))
         else:
             serve(tasks.get, send, context, settings)
 
@@ -83,7 +83,7 @@ def _listen(connection: Connection, tasks: queue.Queue[Task | None]) -> None:
 def begin(settings: Settings, device: str, send: Callable[[Message], None], stop: Stop) -> Context:
     """Take a device, and make what all stages are handed."""
     chosen = use_device(device)
-    if chosen.type == "cpu" and settings.workers > 1:
+    if settings.workers > 1:
         torch.set_num_threads(max(1, torch.get_num_threads() // settings.workers))
     teller = Teller(send)
     cache = Cache(settings.runs / "cache", settings.cache_bytes, teller.note)
@@ -138,6 +138,10 @@ def _answer(task: Task, context: Context, settings: Settings, log: str) -> Messa
     print(f"{now()} process {os.getpid()}: {task.name} on {context.device}", flush=True)
     context.measure(log)
     try:
+        if name_of(task.stage) != task.name:
+            raise WorkError(
+                "a file of weights, or this program, has changed since the run began: run again"
+            )
         if not is_done(task.stage, _poolings(task), context.artifacts):
             compute(task.stage, task.poolings, context)
         outcomes = {cell.key: _reported(cell, context, settings) for cell in task.cells}
@@ -188,6 +192,7 @@ def _worn(device: torch.device) -> str:
     if device.type != "cuda":
         return ""
     gc.collect()
+    torch._C._cuda_clearCublasWorkspaces()  # torch's own, which it keeps
     torch.cuda.empty_cache()
     left = torch.cuda.memory_allocated(device)
     return f"{left / 1e6:.0f} MB stayed allocated on {device}" if left else ""

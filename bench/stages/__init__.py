@@ -1,1 +1,1 @@
-"""Stages: inputs -> artifact, nothing else. Each returns at once where its artifact is there."""
+"""Stages: inputs -> artifact, nothing else."""

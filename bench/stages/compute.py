@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.identity import Descriptors, Extraction, Features, Fit, Model, Scores, Stage
+from bench.identity import Descriptors, Extraction, Fit, Model, Scores, Stage
 from bench.stages.context import Context
 from bench.stages.descriptors import fit_projection, project_features
 from bench.stages.features import extract_features
@@ -22,8 +22,6 @@ def compute(stage: Stage, poolings: Sequence[str], context: Context) -> None:
             train_weights(stage, context)
         case Extraction():
             extract_features(stage, poolings, context)
-        case Features():
-            extract_features(stage.extraction, [stage.pooling], context)
         case Fit():
             fit_projection(stage, context)
         case Descriptors():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from registry.backbones import Backbone
 from registry.datasets import Dataset, dataset_row, training_row
@@ -51,7 +51,7 @@ class Job:
 
     def values(self) -> dict[str, str | int | None]:
         """Axis -> value, as reports and tables show it."""
-        return asdict(self)
+        return dict(vars(self))
 
     @property
     def label(self) -> str:

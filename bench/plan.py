@@ -13,7 +13,7 @@ from bench.job import Job, Pruned, resolve
 from bench.matrix import Cell, Matrix, excluded_by
 from registry.datasets import source_row
 from registry.errors import BenchError
-from results.store import report_path
+from results.store import reports_folder
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ class Plan:
 
     def done(self, runs: Path) -> list[Planned]:
         """Cells whose reports are there."""
-        return [cell for cell in self.cells if report_path(runs, cell.key).is_file()]
+        there = {path.stem for path in reports_folder(runs).glob("*.json")}
+        return [cell for cell in self.cells if cell.key in there]
 
 
 def make_plan(matrix: Matrix, *, skip_bad_images: bool, data: Path | None = None) -> Plan:

@@ -32,7 +32,7 @@ def again(artifacts):
 
 
 def test_an_artifact_says_what_it_is_and_who_made_it(artifacts):
-    folder = artifacts.publish(STAGE, write, {"by": "me"})
+    folder = artifacts.publish(STAGE, write, lambda: {"by": "me"})
     assert artifacts.has(STAGE)
     assert again(artifacts).open(STAGE) == folder
     manifest = read_manifest(folder)
@@ -93,10 +93,10 @@ def test_a_folder_without_a_seal_is_no_artifact_and_is_replaced(artifacts):
 
 def test_what_another_published_meanwhile_stays(artifacts):
     def late(folder):
-        again(artifacts).publish(STAGE, write, {"by": "another"})
+        again(artifacts).publish(STAGE, write, lambda: {"by": "another"})
         write(folder)
 
-    folder = artifacts.publish(STAGE, late, {"by": "me"})
+    folder = artifacts.publish(STAGE, late, lambda: {"by": "me"})
     assert read_manifest(folder)["computed"] == {"by": "another"}
 
 

@@ -82,18 +82,21 @@ class Artifacts:
         return path
 
     def publish(
-        self, stage: Stage, write: Callable[[Path], None], computed: Mapping[str, Any] | None = None
+        self,
+        stage: Stage,
+        write: Callable[[Path], None],
+        computed: Callable[[], Mapping[str, Any] | None] = lambda: None,
     ) -> Path:
         """Have write fill an empty folder, seal it, then give it its name in one step.
 
-        computed says who did it and how. What another process published meanwhile stays. Raises
-        WorkError on a full or read-only disk, leaving nothing half-written.
+        computed says who did it and how, once it is written. What another process published
+        meanwhile stays. Raises WorkError on a full or read-only disk, leaving nothing half-written.
         """
         final, kind = self.path(stage), type(stage).__name__
 
         def sealed(folder: Path) -> None:
             write(folder)
-            seal(folder, kind, key_of(stage), computed)
+            seal(folder, kind, key_of(stage), computed())
 
         if not self.root.is_dir():
             raise FolderGoneError(self.root)

@@ -52,7 +52,7 @@ class Context:
 
     def publish(self, stage: Stage, write: Callable[[Path], None]) -> Path:
         """Leave a stage's artifact, with what it cost."""
-        return self.artifacts.publish(stage, write, self.meter.computed())
+        return self.artifacts.publish(stage, write, self.meter.computed)
 
     def record(self, text: str) -> None:
         """Say what was done otherwise than asked, also to those who will read the artifact."""

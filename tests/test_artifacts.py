@@ -134,3 +134,13 @@ def test_the_manifest_is_strict_json(tmp_path):
         seal(tmp_path, "Fit", "0", {"wall_seconds": float("nan")})
     seal(tmp_path, "Fit", "0", None)
     assert json.loads((tmp_path / "artifact.json").read_text())["computed"] is None
+
+
+def test_every_block_of_a_file_counts(artifacts, monkeypatch):
+    monkeypatch.setattr("bench.execution.manifest.BLOCK", 1000)
+    path = artifacts.publish(STAGE, write) / "one.bin"
+    assert damage(path.parent) is None
+    content = bytearray(path.read_bytes())
+    content[3] ^= 1
+    path.write_bytes(content)
+    assert "its checksum is wrong" in damage(path.parent)

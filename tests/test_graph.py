@@ -193,3 +193,29 @@ def test_what_is_held_is_not_handed_out_until_asked_again(cells):
     assert node not in list(graph.ready())
     graph.again(node)
     assert node in list(graph.ready())
+
+
+def test_who_waits_for_another_input_also_waits_for_one_that_is_gone(cells):
+    cell = next(cell for cell in cells if cell.scores.descriptors.fit)
+    descriptors = cell.scores.descriptors
+    there = set(inputs_of(descriptors)) - {descriptors.fit}
+    graph = Graph([cell], lambda stage, _: stage in there)
+    fit = next(node for node in graph.ready() if node.stage == descriptors.fit)
+    graph.begin(fit)
+    there.clear()
+    graph.reopen(descriptors.features.extraction)
+    graph.reopen(descriptors.features.extraction)  # found out by two
+    graph.finish(fit)
+    assert descriptors not in [node.stage for node in graph.ready()]
+    extraction = graph.nodes[name_of(descriptors.features.extraction)]
+    left = graph._open
+    graph.finish(extraction)
+    assert graph._open == left - 1
+    assert descriptors in [node.stage for node in graph.ready()]
+
+
+def test_cells_are_lost_once(cells):
+    graph = Graph(cells, nothing_done)
+    node = graph.nodes[name_of(cells[0].scores)]
+    assert graph.fail(node.name) == [cells[0]]
+    assert graph.fail(node.name) == []

@@ -71,7 +71,7 @@ class Graph:
         while self._ready:
             _, name = heapq.heappop(self._ready)
             node = self.nodes[name]
-            if node.state == READY and not node.missing:
+            if node.state == READY:
                 yield node
 
     def begin(self, node: Node) -> None:

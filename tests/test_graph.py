@@ -198,13 +198,15 @@ def test_what_is_held_is_not_handed_out_until_asked_again(cells):
 def test_who_waits_for_another_input_also_waits_for_one_that_is_gone(cells):
     cell = next(cell for cell in cells if cell.scores.descriptors.fit)
     descriptors = cell.scores.descriptors
-    there = set(inputs_of(descriptors)) - {descriptors.fit}
+    there = {*inputs_of(descriptors), *inputs_of(descriptors.fit)} - {descriptors.fit}
     graph = Graph([cell], lambda stage, _: stage in there)
     fit = next(node for node in graph.ready() if node.stage == descriptors.fit)
     graph.begin(fit)
     there.clear()
     graph.reopen(descriptors.features.extraction)
+    known = graph._open
     graph.reopen(descriptors.features.extraction)  # found out by two
+    assert graph._open == known
     graph.finish(fit)
     assert descriptors not in [node.stage for node in graph.ready()]
     extraction = graph.nodes[name_of(descriptors.features.extraction)]

@@ -23,8 +23,9 @@ def cost_of(descriptors: Descriptors) -> dict[str, float]:
     some CPU builds it counts 0). Papers call them GFLOPs. Parameters are the network's, without
     classifier; a PCA basis is not a parameter, its product is counted.
     """
-    model, pooling = descriptors.features.extraction.model, descriptors.features.pooling
-    parameters, macs = _network_cost(model, pooling)
+    extraction, pooling = descriptors.features.extraction, descriptors.features.pooling
+    model = extraction.model
+    parameters, macs = _network_cost(model, extraction.resolution, pooling)
     width = backbone_row(model.backbone).width
     if descriptors.fit is not None and PROJECTIONS[descriptors.fit.projection].fitted:
         macs += width * descriptors.dims
@@ -36,14 +37,14 @@ def cost_of(descriptors: Descriptors) -> dict[str, float]:
 
 
 @cache
-def _network_cost(model: Model, pooling: str) -> tuple[int, float]:
+def _network_cost(model: Model, resolution: int, pooling: str) -> tuple[int, float]:
     row = backbone_row(model.backbone)
     with torch.device("meta"):
-        embedder = Embedder(create_backbone(row, model.resolution), row, [pooling])
+        embedder = Embedder(create_backbone(row, resolution), row, [pooling])
         embedder.eval().requires_grad_(False)
         if model.training and model.training.head_dims:
             embedder.add_head(model.training.head_dims)
-        image = torch.zeros(1, 3, model.resolution, model.resolution, dtype=torch.uint8)
+        image = torch.zeros(1, 3, resolution, resolution, dtype=torch.uint8)
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             embedder(image)
     parameters = sum(parameter.numel() for parameter in embedder.parameters())

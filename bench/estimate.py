@@ -8,7 +8,7 @@ from bench.execution.artifacts import Artifacts
 from bench.identity import Extraction, Model, Scores
 from bench.plan import Plan
 from registry.datasets import dataset_row, source_row
-from registry.recipes import RECIPES
+from registry.recipes import parse_recipe
 from registry.timm_models import backbone_row
 
 GMACS_PER_SECOND = 60.0
@@ -37,7 +37,7 @@ def seconds_left(plan: Plan, runs: Path) -> float:
     gmacs = sum(_training(model) for model in plan.trainings() if not artifacts.has(model))
     for extraction, poolings in wanted.items():
         if not artifacts.has_features(extraction, poolings):
-            gmacs += _images(extraction) * image_gmacs(extraction.model)
+            gmacs += _images(extraction) * image_gmacs(extraction.model.backbone, extraction.resolution)
     done = {cell.key for cell in plan.done(runs)}
     left = [cell for cell in plan.cells if cell.key not in done]
     gmacs += sum(_scoring(scores) for scores in {cell.scores for cell in left})
@@ -55,7 +55,7 @@ def bytes_left(plan: Plan, runs: Path) -> float:
         if not artifacts.has_features(extraction, poolings):
             width = backbone_row(extraction.model.backbone).width
             total += _images(extraction) * width * FLOAT32_BYTES * len(poolings)
-            total += _images(extraction) * 3 * extraction.model.resolution**2  # kept decoded
+            total += _images(extraction) * 3 * extraction.resolution**2  # kept decoded
     parts = (part for cell in plan.cells for part in cell.scores.parts())
     for descriptors in dict.fromkeys(parts):
         if not artifacts.has(descriptors):
@@ -64,16 +64,17 @@ def bytes_left(plan: Plan, runs: Path) -> float:
     return total
 
 
-def image_gmacs(model: Model) -> float:
+def image_gmacs(backbone: str, resolution: int) -> float:
     """Scale a row's GMACs to a resolution, as if all cost were per pixel."""
-    row = backbone_row(model.backbone)
-    return row.gmacs * (model.resolution / row.input_size) ** 2
+    row = backbone_row(backbone)
+    return row.gmacs * (resolution / row.input_size) ** 2
 
 
 def _training(model: Model) -> float:
     assert model.training is not None
-    recipe = RECIPES[model.training.recipe]
-    return recipe.steps * recipe.batch_images * TRAINING_PASSES * image_gmacs(model)
+    recipe = parse_recipe(model.training.recipe)
+    gmacs = image_gmacs(model.backbone, model.resolution)
+    return recipe.steps * recipe.batch_images * TRAINING_PASSES * gmacs
 
 
 def _scoring(scores: Scores) -> float:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -22,7 +22,8 @@ from registry.datasets import Dataset, dataset_row, source_row, training_row
 from registry.losses import parse_loss
 from registry.poolings import POOLINGS
 from registry.projections import PROJECTIONS
-from registry.recipes import RECIPES
+from registry.recipe import settings
+from registry.recipes import parse_recipe
 from registry.timm_models import backbone_row
 from registry.transforms import AUGMENTATIONS, TRANSFORMS
 from registry.weights import parse_weights
@@ -48,6 +49,12 @@ class Training:
     loss: str
     recipe: str
     head_dims: int | None
+    nested: bool
+    """Whether the loss is over nested parts of the descriptor."""
+    selected_on: str | None
+    """Name of the dataset on whose evaluated images the checkpoint is selected."""
+    selected_images: str | None
+    """Hash of everything that its lists and images depend on."""
     seed: int
     skip_bad_images: bool
 
@@ -71,6 +78,7 @@ class Extraction:
     dataset: str
     images: str
     """Hash of everything its lists and images depend on."""
+    resolution: int
     part: str
     """evaluated or train."""
     transform: str
@@ -141,6 +149,7 @@ def scores_of(job: Job, *, skip_bad_images: bool, data: Path | None = None) -> S
             model=model,
             dataset=source.name,
             images=digest(image_identity(source, data)),
+            resolution=job.evaluated_at,
             part=part,
             transform=job.transform,
             crop=job.crop if source.has_boxes else None,
@@ -172,16 +181,27 @@ def _training(job: Job, skip_bad_images: bool, data: Path | None) -> Training | 
     if not job.trained or job.train is None or job.recipe is None or job.seed is None:
         return None
     source = training_row(job.train, job.dataset)
+    selected_on = _selected_on(job)
+    projection = PROJECTIONS[job.projection]
     return Training(
         train=source.name,
         images=digest(image_identity(source, data)),
         pooling=job.pooling,
         loss=job.loss,
         recipe=job.recipe,
-        head_dims=job.dims if PROJECTIONS[job.projection].learned else None,
+        head_dims=job.dims if projection.learned and not projection.nested else None,
+        nested=projection.nested,
+        selected_on=selected_on.name if selected_on else None,
+        selected_images=digest(image_identity(selected_on, data)) if selected_on else None,
         seed=job.seed,
         skip_bad_images=skip_bad_images,
     )
+
+
+def _selected_on(job: Job) -> Dataset | None:
+    """Return the dataset that a checkpoint is selected on, where that is what will be measured."""
+    assert job.recipe is not None
+    return dataset_row(job.dataset) if parse_recipe(job.recipe).selection == "test" else None
 
 
 @cache
@@ -252,17 +272,20 @@ def _model_spec(model: Model) -> dict[str, object]:
 
 
 def _training_spec(training: Training) -> dict[str, object]:
-    loss, parameters = parse_loss(training.loss)
-    recipe = RECIPES[training.recipe]
+    recipe = parse_recipe(training.recipe)
     return {
         "images": training.images,
         "skip_bad_images": training.skip_bad_images,
         "pooling": [training.pooling, POOLINGS[training.pooling].version],
-        "loss": [loss.name, parameters, loss.version],
-        "recipe": {key: value for key, value in asdict(recipe).items() if key != "meaning"},
+        "loss": [
+            [loss.name, parameters, loss.version] for loss, parameters in parse_loss(training.loss)
+        ],
+        "recipe": settings(recipe),
         "transform": [recipe.transform, AUGMENTATIONS[recipe.transform].version],
         "decoding": [DECODING_VERSION, source_row(training.train).upright],
         "head_dims": training.head_dims,
+        "nested": training.nested,
+        "selected_on": training.selected_images,
         "seed": training.seed,
         "version": TRAINING_VERSION,
     }
@@ -272,6 +295,7 @@ def _extraction_spec(extraction: Extraction) -> dict[str, object]:
     return {
         "model": key_of(extraction.model),
         "images": extraction.images,
+        "resolution": extraction.resolution,
         "part": extraction.part,
         "transform": [extraction.transform, TRANSFORMS[extraction.transform].version],
         "crop": extraction.crop,

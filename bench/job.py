@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from registry.axes import FIELD
 from registry.backbones import Backbone
 from registry.datasets import Dataset, dataset_row, training_row
-from registry.losses import parse_loss
 from registry.poolings import POOLINGS
 from registry.projections import PROJECTIONS
+from registry.recipes import parse_recipe, with_fields
 from registry.timm_models import backbone_row
 from registry.transforms import TRANSFORMS
 from registry.weights import parse_weights
@@ -18,8 +19,9 @@ DEFAULTS = {
     "train": "own",
     "weights": "pretrained",
     "loss": "none",
-    "recipe": "twin",
+    "recipe": "field-default",
     "resolution": "native",
+    "test_resolution": "same",
     "dims": "native",
     "seed": "0",
 }
@@ -38,6 +40,7 @@ class Job:
     loss: str
     recipe: str | None
     resolution: int
+    test_resolution: int | None
     transform: str
     crop: str | None
     dims: int
@@ -49,6 +52,11 @@ class Job:
         """Whether the network is trained before it is used."""
         return self.loss != "none"
 
+    @property
+    def evaluated_at(self) -> int:
+        """Pixels a side of evaluated images."""
+        return self.test_resolution or self.resolution
+
     def values(self) -> dict[str, str | int | None]:
         """Axis -> value, as reports and tables show it."""
         return dict(vars(self))
@@ -58,7 +66,9 @@ class Job:
         """A short name for people, in messages and logs."""
         parts = [self.dataset, self.backbone, self.weights, self.pooling, f"loss:{self.loss}"]
         crop = [f"crop:{self.crop}"] if self.crop not in (None, "box") else []
-        parts += [f"{self.resolution}px", self.transform, *crop, f"{self.projection}:{self.dims}"]
+        at = f"/{self.test_resolution}" if self.test_resolution else ""
+        size = f"{self.projection}:{self.dims}"
+        parts += [f"{self.resolution}{at}px", self.transform, *crop, size]
         parts += [f"train:{self.train}"] if self.train not in (None, "own", "twins") else []
         parts += [self.recipe] if self.recipe is not None else []
         parts += [f"seed:{self.seed}"] if self.seed is not None else []
@@ -76,10 +86,12 @@ def resolve(cell: Mapping[str, str]) -> Job | Pruned:
     """Give every axis its value, or say why there can be no such job. Raises UsageError."""
     dataset = dataset_row(cell["dataset"])
     backbone = backbone_row(cell["backbone"])
-    values = {**DEFAULTS, "pooling": backbone.pooling, **dataset.defaults, **cell}
+    values = {**DEFAULTS, "pooling": backbone.pooling, **dataset.defaults, **_axes(cell)}
     dims = backbone.width if values["dims"] == "native" else int(values["dims"])
     native = values["resolution"] == "native"
     resolution = backbone.input_size if native else int(values["resolution"])
+    same = values["test_resolution"] == "same"
+    evaluated_at = resolution if same else int(values["test_resolution"])
     projection = values.get("projection", "none" if dims == backbone.width else "pca")
     trained, fitted = values["loss"] != "none", PROJECTIONS[projection].fitted
     random = trained or values["weights"] == "scratch"
@@ -90,8 +102,9 @@ def resolve(cell: Mapping[str, str]) -> Job | Pruned:
         weights=values["weights"],
         pooling=values["pooling"],
         loss=values["loss"],
-        recipe=values["recipe"] if trained else None,
-        resolution=resolution,
+        recipe=with_fields(values["recipe"], _recipe_fields(cell)) if trained else None,
+        resolution=resolution if trained else evaluated_at,
+        test_resolution=evaluated_at if trained and evaluated_at != resolution else None,
         transform=values.get("transform", dataset.transform),
         crop=values.get("crop", "box") if dataset.has_boxes else None,
         dims=dims,
@@ -100,12 +113,23 @@ def resolve(cell: Mapping[str, str]) -> Job | Pruned:
     )
     reason = (
         _wrong_pooling(job, backbone)
-        or _wrong_size(job, backbone)
+        or _wrong_size("resolution", job.resolution, backbone)
+        or _wrong_size("test_resolution", job.evaluated_at, backbone)
         or _wrong_shape(job, backbone)
         or _wrong_dims(job, backbone)
         or _wrong_training(job, backbone, dataset)
     )
     return Pruned(reason) if reason else job
+
+
+def _axes(cell: Mapping[str, str]) -> dict[str, str]:
+    return {axis: value for axis, value in cell.items() if not axis.startswith(FIELD)}
+
+
+def _recipe_fields(cell: Mapping[str, str]) -> dict[str, str]:
+    return {
+        axis.removeprefix(FIELD): value for axis, value in cell.items() if axis.startswith(FIELD)
+    }
 
 
 def _wrong_pooling(job: Job, backbone: Backbone) -> str | None:
@@ -118,18 +142,16 @@ def _wrong_pooling(job: Job, backbone: Backbone) -> str | None:
     return None
 
 
-def _wrong_size(job: Job, backbone: Backbone) -> str | None:
-    if backbone.family == "vit" and job.resolution % backbone.stride:
-        below = job.resolution // backbone.stride * backbone.stride
+def _wrong_size(axis: str, resolution: int, backbone: Backbone) -> str | None:
+    if backbone.family == "vit" and resolution % backbone.stride:
+        below = resolution // backbone.stride * backbone.stride
         sizes = f"{below} or {below + backbone.stride}" if below else str(backbone.stride)
         return (
-            f"resolution={job.resolution}: {backbone.name}'s patches of {backbone.stride} "
+            f"{axis}={resolution}: {backbone.name}'s patches of {backbone.stride} "
             f"do not divide it; take {sizes}"
         )
-    if job.resolution < backbone.stride:
-        return (
-            f"resolution={job.resolution}: below {backbone.name}'s total stride {backbone.stride}"
-        )
+    if resolution < backbone.stride:
+        return f"{axis}={resolution}: below {backbone.name}'s total stride {backbone.stride}"
     return None
 
 
@@ -141,13 +163,17 @@ def _wrong_shape(job: Job, backbone: Backbone) -> str | None:
 
 def _wrong_dims(job: Job, backbone: Backbone) -> str | None:
     projection = PROJECTIONS[job.projection]
-    if projection.learned:
-        return None if job.trained else "projection=linear: nothing trains a head with loss=none"
+    if projection.learned and not job.trained:
+        return f"projection={projection.name}: nothing trains it with loss=none"
+    if projection.learned and not projection.nested:
+        return None
     if job.dims > backbone.width:
         return (
             f"dims={job.dims}: above {backbone.name}'s native width {backbone.width}; "
             "only a learned head goes there (projection=linear)"
         )
+    if projection.nested:
+        return None
     if not projection.fitted and job.dims != backbone.width:
         return f"dims={job.dims}: projection=none keeps {backbone.name}'s width {backbone.width}"
     return _wrong_fit(job) if projection.fitted else None
@@ -176,11 +202,17 @@ def _wrong_training(job: Job, backbone: Backbone, dataset: Dataset) -> str | Non
     parse_weights(job.weights).file_for(backbone)
     if not job.trained or job.train is None:
         return None
-    row, _ = parse_loss(job.loss)
     source = training_row(job.train, job.dataset)
     if not source.train_images:
         return (
-            f"loss={row.name}: {source.name} has no training split; name one with train=, "
+            f"loss={job.loss}: {source.name} has no training split; name one with train=, "
             f"or measure {dataset.name} off the shelf with loss=none"
         )
+    return _wrong_selection(job, dataset)
+
+
+def _wrong_selection(job: Job, dataset: Dataset) -> str | None:
+    selection = parse_recipe(job.recipe or "").selection
+    if selection == "test" and dataset.measure != "recall":
+        return f"select=test: a checkpoint is selected by R@1, which {dataset.name} has not"
     return None

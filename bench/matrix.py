@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from registry.axes import AXES, matches, split_items
+from registry.axes import AXES, axis_row, matches, split_items
 from registry.errors import UsageError
 from registry.presets import PRESETS
 
@@ -83,7 +83,7 @@ def _axes(words: Iterable[str]) -> dict[str, tuple[str, ...]]:
         axis, items = _word(word)
         if axis in axes:
             raise UsageError(f"axis {axis} is given twice: write {axis}=A,B once")
-        values = [value for item in items for value in AXES[axis].read(item)]
+        values = [value for item in items for value in axis_row(axis).read(item)]
         axes[axis] = tuple(dict.fromkeys(values))
     return axes
 
@@ -99,7 +99,7 @@ def _rule(text: str, option: str) -> Rule:
         raise UsageError(f'{option} is empty: write it as {option} "backbone=resnet50 dims=384"')
     for axis, items in rule.items():
         for item in items:
-            AXES[axis].read(item)
+            axis_row(axis).read(item)
     return rule
 
 
@@ -108,7 +108,7 @@ def _word(word: str) -> tuple[str, list[str]]:
     if not equals:
         raise UsageError(f"{word!r} is not AXIS=VALUE[,VALUE…] (axes: {', '.join(AXES)})")
     items = split_items(text)
-    row = AXES[axis]
+    row = axis_row(axis)
     if not all(items):
         raise UsageError(f"{word!r} has an empty value: write {row.name}=A,B")
     return row.name, items

@@ -44,6 +44,16 @@ class Embedder(nn.Module):
         self.register_buffer("mean", torch.tensor(row.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(row.std).view(1, 3, 1, 1), persistent=False)
 
+    def take_images_of(self, resolution: int) -> None:
+        """Lay position embeddings out for another size: interpolated, as timm does."""
+        try:
+            self.backbone.set_input_size(img_size=(resolution, resolution))  # type: ignore[operator]
+        except (AttributeError, AssertionError, TypeError) as error:
+            raise WorkError(
+                f"{self.row.name} cannot be evaluated at {resolution} pixels after training at "
+                f"another size ({_first_line(error)}): leave out test_resolution"
+            ) from error
+
     def add_head(self, dims: int) -> None:
         """Learn a linear projection to dims, without bias: descriptors are l2-normalised after."""
         self.head = nn.Linear(self.row.width, dims, bias=False)
@@ -67,15 +77,19 @@ class Embedder(nn.Module):
         return features[:, :0], features
 
 
-def build_embedder(model: Model, poolings: Sequence[str], *, any_shape: bool = False) -> Embedder:
+def build_embedder(
+    model: Model, poolings: Sequence[str], *, any_shape: bool = False, drop_path: float = 0.0
+) -> Embedder:
     """Build a model with its first weights; what training adds is loaded by the weights stage.
 
-    Raises WorkError where weights cannot be had or do not fit, naming the fix.
+    drop_path is the largest rate at which residual branches are left out in training. Raises
+    WorkError where weights cannot be had or do not fit, naming the fix.
     """
     row = backbone_row(model.backbone)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(model.training.seed if model.training else model.scratch_seed or 0)
-        backbone = _load_backbone(row, model, any_shape=any_shape and row.sized)
+        options = {"drop_path_rate": drop_path} if drop_path else {}
+        backbone = _load_backbone(row, model, any_shape=any_shape and row.sized, **options)
         embedder = Embedder(backbone, row, poolings)
         if model.training and model.training.head_dims:
             embedder.add_head(model.training.head_dims)
@@ -103,16 +117,16 @@ def create_backbone(
     return network
 
 
-def _load_backbone(row: Backbone, model: Model, *, any_shape: bool) -> nn.Module:
+def _load_backbone(row: Backbone, model: Model, *, any_shape: bool, **options: Any) -> nn.Module:
     weights = parse_weights(model.weights)
     file = weights.file_for(row)
     size = _built_for(row, model, any_shape=any_shape)
     if file is not None:
-        return _from_file(row, size, file, any_shape=any_shape)
+        return _from_file(row, size, file, any_shape=any_shape, **options)
     if weights.kind == "scratch":
-        return create_backbone(row, size, any_shape=any_shape)
+        return create_backbone(row, size, any_shape=any_shape, **options)
     try:
-        return create_backbone(row, size, any_shape=any_shape, pretrained=True)
+        return create_backbone(row, size, any_shape=any_shape, pretrained=True, **options)
     except (OSError, RuntimeError, ValueError) as error:
         raise UnreachableWeightsError(
             f"cannot get the pretrained weights {row.timm} ({_first_line(error)}): connect to the "
@@ -130,7 +144,9 @@ def _built_for(row: Backbone, model: Model, *, any_shape: bool) -> int:
     return row.input_size if any_shape and not model.training else model.resolution
 
 
-def _from_file(row: Backbone, resolution: int, file: Path, *, any_shape: bool) -> nn.Module:
+def _from_file(
+    row: Backbone, resolution: int, file: Path, *, any_shape: bool, **options: Any
+) -> nn.Module:
     """Load a state dict strictly: timm would quietly keep random weights for missing keys.
 
     It turns its strictness off where the classifier is not the one its configuration names, so the
@@ -147,6 +163,7 @@ def _from_file(row: Backbone, resolution: int, file: Path, *, any_shape: bool) -
             num_classes=classes,
             pretrained=True,
             pretrained_cfg_overlay=overlay,
+            **options,
         )
     except (RuntimeError, KeyError, AttributeError, ValueError) as error:
         raise WorkError(

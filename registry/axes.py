@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from registry.backbones import BACKBONES
+from registry.calls import split_outside, sweep
 from registry.datasets import (
     ALL,
     DATASETS,
@@ -22,7 +23,7 @@ from registry.errors import UsageError
 from registry.losses import LOSSES, format_loss, parse_loss
 from registry.poolings import POOLINGS
 from registry.projections import PROJECTIONS
-from registry.recipes import RECIPES
+from registry.recipes import FIELDS, RECIPES, format_recipe, parse_recipe, read_field
 from registry.table import R, Table, unknown
 from registry.timm_models import TIMM_PREFIX, backbone_row
 from registry.transforms import TRANSFORMS
@@ -96,7 +97,21 @@ def _weights(item: str) -> list[str]:
 def _loss(item: str) -> list[str]:
     if _is_glob(item):
         return LOSSES.matching(item)
-    return [format_loss(*parse_loss(text)) for text in _sweep(item)]
+    return [format_loss(parse_loss(text)) for text in sweep(item)]
+
+
+def _recipe(item: str) -> list[str]:
+    if _is_glob(item):
+        return RECIPES.matching(item)
+    return [format_recipe(parse_recipe(text)) for text in sweep(item)]
+
+
+def _field(field: str) -> Callable[[str], list[str]]:
+    def read(item: str) -> list[str]:
+        read_field(field, item)
+        return [item]
+
+    return read
 
 
 def _named(table: Table[R]) -> Callable[[str], list[str]]:
@@ -153,23 +168,6 @@ def _range(axis: str, item: str, match: re.Match[str], *, smallest: int) -> Iter
     return values
 
 
-def _sweep(item: str) -> list[str]:
-    """Expand name(a=1,2,b=3) into name(a=1,b=3) and name(a=2,b=3)."""
-    name, paren, inside = item.partition("(")
-    if not paren or not inside.endswith(")"):
-        return [item]
-    swept: list[list[str]] = []
-    for word in inside[:-1].split(","):
-        if "=" in word or not swept:
-            swept.append([word])
-        else:
-            swept[-1].append(swept[-1][0].partition("=")[0] + "=" + word)
-    texts = [""]
-    for choices in swept:
-        texts = [f"{text},{choice}".lstrip(",") for text in texts for choice in choices]
-    return [f"{name}({text})" for text in texts]
-
-
 AXES: Table[Axis] = Table(
     "axis",
     [
@@ -207,7 +205,7 @@ AXES: Table[Axis] = Table(
         Axis(
             name="recipe",
             meaning="how it is trained",
-            read=_named(RECIPES),
+            read=_recipe,
             known=tuple(RECIPES),
         ),
         Axis(
@@ -215,6 +213,12 @@ AXES: Table[Axis] = Table(
             meaning="side of the square input in pixels; native = the backbone's own",
             read=whole_numbers("resolution", smallest=1, words=("native",)),
             known=("native", "64", "224", "384"),
+        ),
+        Axis(
+            name="test_resolution",
+            meaning="of evaluated images, where it is another than that of training",
+            read=whole_numbers("test_resolution", smallest=1, words=("same",)),
+            known=("same", "224", "384"),
         ),
         Axis(
             name="transform",
@@ -250,11 +254,28 @@ AXES: Table[Axis] = Table(
 )
 
 
+FIELD = "recipe."
+"""recipe.lr=1e-5,3e-5: a field of the recipe as an axis."""
+SHORT = {"select": "recipe.selection"}
+"""Other names of axes."""
+
+
+def axis_row(name: str) -> Axis:
+    """Return an axis, also one that is a field of the recipe; raises UsageError."""
+    name = SHORT.get(name, name)
+    field = name.removeprefix(FIELD)
+    if field == name:
+        return AXES[name]
+    if field not in FIELDS:
+        raise UsageError(unknown("field of a recipe", field, FIELDS))
+    return Axis(name=name, meaning=f"the recipe's {field}", read=_field(field), known=())
+
+
 def split_items(text: str) -> list[str]:
     """Split at commas outside parentheses: a,b(c=1,2) -> a and b(c=1,2)."""
-    return re.split(r",(?![^()]*\))", text)
+    return split_outside(text, ",")
 
 
 def matches(axis: str, pattern: str, value: str) -> bool:
     """Whether a canonical value is one that an item of --exclude means."""
-    return fnmatch.fnmatchcase(value, pattern) or value in AXES[axis].read(pattern)
+    return fnmatch.fnmatchcase(value, pattern) or value in axis_row(axis).read(pattern)

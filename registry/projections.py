@@ -17,7 +17,9 @@ class Projection:
     fitted: bool = False
     """Computed from the features of a training split, after any training."""
     learned: bool = False
-    """A layer of the network: one training per size."""
+    """Comes from training: a layer of the network, or the order of its numbers."""
+    nested: bool = False
+    """One training serves every size: its loss is over nested parts of the vector."""
     version: int = 1
 
 
@@ -33,6 +35,13 @@ PROJECTIONS: Table[Projection] = Table(
             name="linear",
             meaning="a linear head trained with the network",
             learned=True,
+        ),
+        Projection(
+            name="matryoshka",
+            meaning="the first numbers of a vector trained to be cut (Kusupati et al. 2022, "
+            "arXiv 2205.13147): all sizes from one training",
+            learned=True,
+            nested=True,
         ),
         Projection(name="none", meaning="the backbone's own width"),
     ],

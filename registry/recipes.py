@@ -1,52 +1,148 @@
-"""Training recipes: one row each."""
+"""Training recipes: one row each; any field can be typed: recipe.lr=1e-5,3e-5."""
 
-from dataclasses import dataclass
-from typing import Literal
+from __future__ import annotations
 
-from registry.table import Table
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-Selection = Literal["last", "validation", "test"]
-"""Which checkpoint is evaluated: the last, or the best on validation classes or on the test's."""
+from registry.calls import format_call, number, parse_call
+from registry.errors import UsageError
+from registry.recipe import WORDS, Recipe
+from registry.recipe_rules import check_recipe
+from registry.table import Table, unknown
+from registry.transforms import AUGMENTATIONS
 
+PAPER = "paper, section 4.2"
+REIMPLEMENTATION = "image-retrieval-transformers, which comes within a point of the paper"
+CIRTORCH = "cnnimageretrieval-pytorch, whose procedure the paper takes over"
 
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """How a network is trained: AdamW, linear warm-up, cosine decay, class-balanced batches."""
-
-    name: str
-    meaning: str
-    steps: int
-    classes_per_batch: int
-    images_per_class: int
-    lr: float
-    weight_decay: float
-    warmup_steps: int
-    clip_norm: float
-    """Largest l2 norm of the whole gradient."""
-    memory_share: float
-    """Size of the cross-batch memory as a share of the training images; 0 = none."""
-    memory_start: int
-    """Step from which the memory is filled and used."""
-    transform: str
-    selection: Selection = "last"
-    """The paper does not say, we take the last; test puts a mark on every number."""
-    version: int = 1
-
-    @property
-    def batch_images(self) -> int:
-        """Images in a batch."""
-        return self.classes_per_batch * self.images_per_class
-
+CATEGORIES: Any = {
+    "batch_images": 64,
+    "lr": 3e-5,
+    "weight_decay": 5e-4,
+    "schedule": "constant",
+    "memory_share": 1.0,
+    "drop_path": 0.1,
+    "precision": "bf16",
+    "transform": "short_random_flip",
+}
+"""What the paper's recipes of SOP, CUB and In-Shop share."""
+CATEGORIES_REASONS = (
+    ("schedule", f"constant, without warm-up: {REIMPLEMENTATION}"),
+    ("drop_path", f"0.1: {REIMPLEMENTATION}"),
+    ("precision", "bf16 for the network, float32 for the loss; the paper names no GPU and no type"),
+    ("transform", f"'256 x 256' as short side 256: {REIMPLEMENTATION}; or square_random_flip"),
+    ("memory_start", f"0, from the first step: {REIMPLEMENTATION}"),
+    ("memory_order", "after its loss: pairs with itself would be left out either way"),
+    ("clip_norm", "not clipped: not mentioned"),
+    ("selection", "the last checkpoint: the paper does not say, and names no validation set"),
+)
+BALANCED = ("sampler", f"two images of each class: {REIMPLEMENTATION}")
 
 RECIPES: Table[Recipe] = Table(
     "recipe",
     [
         Recipe(
+            name="irt-sop",
+            meaning=f"SOP as the paper trains ({PAPER})",
+            steps=35_000,
+            **CATEGORIES,
+            reasons=(*CATEGORIES_REASONS, BALANCED),
+        ),
+        Recipe(
+            name="irt-cub",
+            meaning=f"CUB as the paper trains ({PAPER})",
+            steps=2_000,
+            sampler="random",
+            **CATEGORIES,
+            reasons=(
+                *CATEGORIES_REASONS,
+                ("sampler", f"random images, a memory of all of them: {REIMPLEMENTATION}"),
+            ),
+        ),
+        Recipe(
+            name="irt-inshop",
+            meaning=f"In-Shop as the paper trains ({PAPER})",
+            steps=35_000,
+            **{**CATEGORIES, "memory_share": 0.2},
+            memory_momentum=0.999,
+            reasons=(*CATEGORIES_REASONS, BALANCED),
+        ),
+        Recipe(
+            name="irt-landmarks",
+            meaning=f"landmarks as the paper trains, on SfM-120k ({PAPER})",
+            steps=40_000,
+            epoch_steps=400,
+            batch_images=35,
+            sampler="tuples",
+            pairs_per_epoch=2_000,
+            pool_images=22_000,
+            negatives=5,
+            optimiser="adam",
+            lr=5e-7,
+            weight_decay=1e-6,
+            schedule="exponential",
+            decay=0.99005,
+            pooling_lr=10.0,
+            freeze_batch_norm=True,
+            precision="bf16",
+            transform="square",
+            reasons=(
+                ("schedule", f"exp(-0.01) per epoch: {CIRTORCH}"),
+                ("freeze_batch_norm", f"in eval: {CIRTORCH}"),
+                ("pooling_lr", f"GeM's p learns ten times as fast, without decay: {CIRTORCH}"),
+                ("precision", "bf16 for the network, float32 for the loss; not mentioned"),
+                ("selection", "the last checkpoint; cirtorch takes the lowest validation loss"),
+            ),
+        ),
+        Recipe(
+            name="field-default",
+            meaning="fine-tuning as the field does it today: crops of any scale, cosine, warm-up",
+            steps=5_000,
+            batch_images=64,
+            images_per_class=4,
+            lr=3e-5,
+            weight_decay=0.05,
+            decay_biases=False,
+            warmup_steps=250,
+            clip_norm=1.0,
+            layer_decay=0.9,
+            loss_lr=100.0,
+            memory_share=0.2,
+            memory_start=500,
+            drop_path=0.1,
+            freeze_batch_norm=True,
+            precision="bf16",
+            channels_last=True,
+            transform="random_resized_crop_flip",
+            selection="validation",
+            reasons=(
+                ("selection", "on a tenth of the training classes, which train nothing"),
+                ("loss_lr", "proxies learn a hundred times as fast: Proxy-Anchor, ProxyNCA++"),
+                ("freeze_batch_norm", "usual in metric learning: MS, Proxy-Anchor, ROADMAP"),
+            ),
+        ),
+        Recipe(
+            name="photos",
+            meaning="some hundred photographs, pretrained weights, minutes on two cores",
+            steps=100,
+            batch_images=24,
+            images_per_class=3,
+            lr=5e-5,
+            weight_decay=5e-4,
+            warmup_steps=10,
+            clip_norm=1.0,
+            memory_share=1.0,
+            memory_start=20,
+            freeze_batch_norm=True,
+            transform="random_resized_crop_flip",
+        ),
+        Recipe(
             name="twin",
             meaning="a minute on two cores, from scratch: for the twins",
             steps=180,
-            classes_per_batch=8,
-            images_per_class=2,
+            batch_images=16,
             lr=5e-4,
             weight_decay=0.05,
             warmup_steps=15,
@@ -59,8 +155,7 @@ RECIPES: Table[Recipe] = Table(
             name="smoke",
             meaning="seconds: shows that training runs, not that it learns",
             steps=30,
-            classes_per_batch=8,
-            images_per_class=2,
+            batch_images=16,
             lr=2e-3,
             weight_decay=0.05,
             warmup_steps=5,
@@ -71,3 +166,65 @@ RECIPES: Table[Recipe] = Table(
         ),
     ],
 )
+
+FIELDS = tuple(field.name for field in fields(Recipe) if field.name not in (*WORDS, "version"))
+"""What can be typed: recipe.FIELD=VALUE."""
+_TYPES = get_type_hints(Recipe)
+
+
+def parse_recipe(text: str) -> Recipe:
+    """Read name(field=value,...) into a row with these fields changed.
+
+    Raises UsageError for an unknown recipe or field, or a value that a field cannot have.
+    """
+    name, arguments = parse_call(text, "recipe")
+    changes = {field: read_field(field, value) for field, value in arguments.items()}
+    return check_recipe(replace(RECIPES[name], **changes))
+
+
+def format_recipe(row: Recipe) -> str:
+    """Write a recipe as parse_recipe reads it: the one text form of a recipe."""
+    plain = RECIPES[row.name]
+    return format_call(
+        row.name,
+        {
+            field: _text(getattr(row, field))
+            for field in FIELDS
+            if getattr(row, field) != getattr(plain, field)
+        },
+    )
+
+
+def with_fields(text: str, typed: Mapping[str, str]) -> str:
+    """Change fields of a recipe that is written out; raises UsageError."""
+    changes = {field: read_field(field, value) for field, value in typed.items()}
+    return format_recipe(check_recipe(replace(parse_recipe(text), **changes)))
+
+
+def read_field(field: str, value: str) -> object:
+    """Read a value as the type that a field has; raises UsageError."""
+    if field not in FIELDS:
+        raise UsageError(unknown("field of a recipe", field, FIELDS))
+    kind = _TYPES[field]
+    about = f"recipe.{field}"
+    if kind is bool:
+        return _choice(about, value, {"yes": True, "no": False})
+    if kind is int or kind is float:
+        found = number(about, value)
+        if kind is int and found != int(found):
+            raise UsageError(f"{about} must be a whole number, not {value!r}")
+        return kind(found)
+    names = get_args(kind) if get_origin(kind) is Literal else tuple(AUGMENTATIONS)
+    return _choice(about, value, {name: name for name in names})
+
+
+def _choice(about: str, value: str, known: Mapping[str, object]) -> object:
+    if value not in known:
+        raise UsageError(unknown(about, value, known))
+    return known[value]
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.10g}" if isinstance(value, float) else str(value)

@@ -17,6 +17,7 @@ AXES = (
     "loss",
     "recipe",
     "resolution",
+    "test_resolution",
     "transform",
     "crop",
     "dims",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA = 4
+SCHEMA = 5
 WHOLE = ("signature", "fingerprint", "fingerprint_fields", "headline", "marks", "finished")
 """Entries of a report that become one column each."""
 

@@ -82,11 +82,12 @@ def _extract(extraction: Extraction, poolings: Sequence[str], context: Context) 
             poolings,
             context,
             any_shape=TRANSFORMS[extraction.transform].keeps_aspect,
+            resolution=extraction.resolution,
         ),
         context.device,
     )
     row = source_row(extraction.dataset)
-    resolution = extraction.model.resolution
+    resolution = extraction.resolution
     size = max(8, min(128, PIXELS_PER_BATCH // resolution**2))
     found: dict[str, Vectors] = {}
     bad: dict[int, str] = {}

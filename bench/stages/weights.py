@@ -54,12 +54,23 @@ def checkpoint_of(model: Model, context: Context) -> Checkpoint:
 
 
 def load_embedder(
-    model: Model, poolings: Sequence[str], context: Context, *, any_shape: bool = False
+    model: Model,
+    poolings: Sequence[str],
+    context: Context,
+    *,
+    any_shape: bool = False,
+    resolution: int | None = None,
 ) -> Embedder:
-    """Build a model with its final weights, for these poolings, for squares or any shape."""
+    """Build a model with its final weights, for these poolings, for squares or any shape.
+
+    resolution is that of the squares, where it is not the one of training.
+    """
     embedder = build_embedder(model, poolings, any_shape=any_shape)
     if model.training is not None:
         embedder.load_state_dict(load_file(context.artifacts.open(model) / STATE))
+    other = resolution not in (None, model.resolution)
+    if resolution and other and embedder.row.sized and not any_shape:
+        embedder.take_images_of(resolution)
     return embedder
 
 

@@ -102,4 +102,5 @@ CUB = Dataset(
     lists=LISTS,
     identity={"dataset": "cub", "lists": LISTS},
     counts=COUNTS,
+    defaults={"recipe": "irt-cub"},
 )

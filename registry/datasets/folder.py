@@ -55,7 +55,7 @@ def folder_dataset(text: str) -> Dataset:
         counts=counts_of(found),
         pinned=True,
         upright=True,
-        defaults={"train": "own"},
+        defaults={"train": "own", "recipe": "photos"},
     )
 
 

@@ -84,4 +84,5 @@ INSHOP = Dataset(
     lists=LISTS,
     identity={"dataset": "inshop", "lists": LISTS},
     counts=COUNTS,
+    defaults={"recipe": "irt-inshop"},
 )

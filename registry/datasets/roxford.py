@@ -31,5 +31,5 @@ ROXFORD = Dataset(
     lists=LISTS,
     identity={"dataset": "roxford", "lists": LISTS},
     counts=COUNTS,
-    defaults={"train": "sfm120k"},
+    defaults={"train": "sfm120k", "recipe": "irt-landmarks"},
 )

@@ -31,5 +31,5 @@ RPARIS = Dataset(
     lists=LISTS,
     identity={"dataset": "rparis", "lists": LISTS},
     counts=COUNTS,
-    defaults={"train": "sfm120k"},
+    defaults={"train": "sfm120k", "recipe": "irt-landmarks"},
 )

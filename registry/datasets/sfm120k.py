@@ -35,6 +35,7 @@ COUNTS = Counts(train_images=91_642, train_classes=551)
 def read(root: Path) -> Split:
     """Read the training part; there is nothing to evaluate."""
     train, pairs = read_part(root, "train")
+    validation, _ = read_part(root, "val")
     nothing = np.empty(0, dtype=np.int64)
     return Split(
         train=train,
@@ -42,6 +43,7 @@ def read(root: Path) -> Split:
         queries=nothing,
         gallery=nothing,
         pairs=pairs,
+        validation=validation,
     )
 
 

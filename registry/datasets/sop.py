@@ -51,4 +51,5 @@ SOP = Dataset(
     lists=LISTS,
     identity={"dataset": "sop", "lists": LISTS},
     counts=COUNTS,
+    defaults={"recipe": "irt-sop"},
 )

@@ -65,6 +65,8 @@ class Split:
     """By query; None where images of the query's class are the relevant ones."""
     pairs: Positions | None = None
     """(P, 2) training images that show the same: anchor, positive; None where classes say it."""
+    validation: Images | None = None
+    """Images of other classes that the authors keep for choosing among trainings, where they do."""
 
     def without(self, bad: Positions) -> Split:
         """Leave images out of the queries, the gallery and the judgements."""

@@ -1,38 +1,21 @@
-"""Losses: one row each; parameters are written loss=contrastive(beta=0.5)."""
+"""Losses: one row each; terms are added up: loss=contrastive(beta=0.3)+koleo(lambda=0.7)."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
+from registry.calls import format_call, number, parse_call, split_outside
 from registry.errors import UsageError
 from registry.losses import contrastive, koleo
+from registry.losses.loss import Loss
+from registry.losses.space import Space
 from registry.table import Table, unknown
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from registry.losses.loss import LossFunction
 
-    from registry.losses.labelled import Labelled
-
-    LossFunction = Callable[[Labelled, Labelled | None], Tensor]
-    """loss(batch, memory) -> scalar; memory is None until it has started."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Loss:
-    """An objective over a batch and, where there is one, a cross-batch memory."""
-
-    name: str
-    meaning: str
-    source: str
-    build: Callable[[Mapping[str, float]], LossFunction] | None
-    """Parameters -> function; None trains nothing."""
-    parameters: tuple[tuple[str, float], ...] = ()
-    """Names and default values."""
-    version: int = 1
-
+__all__ = ["LOSSES", "Loss", "Term", "build_loss", "format_loss", "parse_loss"]
 
 LOSSES: Table[Loss] = Table(
     "loss",
@@ -45,54 +28,76 @@ LOSSES: Table[Loss] = Table(
         ),
         Loss(
             name="contrastive",
-            meaning="contrastive with cosine margin beta (IRT_L)",
+            meaning="contrastive with cosine margin beta, summed over pairs / N (IRT_L)",
             source="paper, eq. 1",
             build=contrastive.build,
             parameters=(("beta", 0.5),),
         ),
         Loss(
-            name="contrastive+koleo",
-            meaning="contrastive + lambda x differential entropy (IRT_R)",
-            source="paper, eq. 1 and 5",
-            build=koleo.build_with_contrastive,
-            parameters=(("beta", 0.5), ("lambda", 0.7)),
+            name="koleo",
+            meaning="lambda x differential entropy of the batch (+ contrastive: IRT_R)",
+            source="paper, eq. 5",
+            build=koleo.build,
+            parameters=(("lambda", 0.7),),
+            regulariser=True,
+            uses_memory=False,
         ),
     ],
 )
 
-_CALL = re.compile(r"(?P<name>[^()]+)(\((?P<arguments>[^()]*)\))?")
+
+class Term(NamedTuple):
+    """One summand of an objective, with all its parameters."""
+
+    row: Loss
+    parameters: dict[str, float]
 
 
-def parse_loss(text: str) -> tuple[Loss, dict[str, float]]:
-    """Read name(parameter=value,...) into a row and all its parameters.
+def parse_loss(text: str) -> list[Term]:
+    """Read terms joined by + into rows and parameters; none is a term of its own.
 
-    Raises UsageError for an unknown loss, an unknown parameter or a value that is no number.
+    Raises UsageError for an unknown loss or parameter, a value that is no number, a sum that
+    trains nothing.
     """
-    match = _CALL.fullmatch(text)
-    if match is None:
-        raise UsageError(f"loss {text!r} is not of the form name(parameter=value,...)")
-    row = LOSSES[match["name"]]
+    terms = [_term(part, text) for part in split_outside(text, "+")]
+    if len(terms) > 1 and any(term.row.build is None for term in terms):
+        raise UsageError(f"loss {text!r}: none is no summand: it trains nothing")
+    names = [term.row.name for term in terms]
+    if len(set(names)) < len(names):
+        raise UsageError(f"loss {text!r} names a term twice")
+    if all(term.row.regulariser for term in terms):
+        raise UsageError(
+            f"loss {text!r}: {terms[0].row.name} is a regulariser: write contrastive+{text}"
+        )
+    return terms
+
+
+def format_loss(terms: Sequence[Term]) -> str:
+    """Write a loss as parse_loss reads it, defaults left out: the one text form of a loss."""
+    return "+".join(_format(row, parameters) for row, parameters in terms)
+
+
+def build_loss(text: str, space: Space) -> dict[str, LossFunction]:
+    """Build each term by its name; the objective is their sum."""
+    return {
+        row.name: row.build(parameters, space)
+        for row, parameters in parse_loss(text)
+        if row.build is not None
+    }
+
+
+def _term(text: str, whole: str) -> Term:
+    name, arguments = parse_call(text, "loss")
+    row = LOSSES[name]
     values = dict(row.parameters)
-    for word in filter(None, (match["arguments"] or "").split(",")):
-        parameter, _, value = word.partition("=")
+    for parameter, value in arguments.items():
         if parameter not in values:
             raise UsageError(unknown(f"parameter of loss {row.name}", parameter, values))
-        values[parameter] = _number(text, parameter, value)
-    return row, values
+        values[parameter] = number(f"loss {whole!r}: {parameter}", value)
+    return Term(row, values)
 
 
-def format_loss(row: Loss, values: Mapping[str, float]) -> str:
-    """Write a loss as parse_loss reads it, defaults left out: the one text form of a loss."""
+def _format(row: Loss, values: Mapping[str, float]) -> str:
     defaults = dict(row.parameters)
-    changed = [f"{name}={value:g}" for name, value in values.items() if value != defaults[name]]
-    return f"{row.name}({','.join(changed)})" if changed else row.name
-
-
-def _number(text: str, parameter: str, value: str) -> float:
-    try:
-        number = float(value)
-    except ValueError:
-        number = float("nan")
-    if not abs(number) < float("inf"):
-        raise UsageError(f"loss {text!r}: {parameter} must be a number, not {value!r}")
-    return number
+    changed = {name: f"{value:g}" for name, value in values.items() if value != defaults[name]}
+    return format_call(row.name, changed)

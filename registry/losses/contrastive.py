@@ -15,14 +15,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from registry.losses.space import Space
+
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from registry.losses import LossFunction
     from registry.losses.labelled import Labelled
+    from registry.losses.loss import LossFunction
 
 
-def build(parameters: Mapping[str, float]) -> LossFunction:
+def build(parameters: Mapping[str, float], space: Space) -> LossFunction:
     """Bind the margin beta."""
     beta = parameters["beta"]
     return lambda batch, memory: contrastive(batch, memory, beta=beta)

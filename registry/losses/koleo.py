@@ -11,23 +11,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from registry.losses.contrastive import contrastive
+from registry.losses.space import Space
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from registry.losses import LossFunction
+    from registry.losses.loss import LossFunction
 
 EPS = 1e-8
 """Added to every distance, so that two equal descriptors cost -log(1e-8) and not infinity."""
 
 
-def build_with_contrastive(parameters: Mapping[str, float]) -> LossFunction:
-    """Bind beta and lambda: the paper's full objective, L_contr + lambda L_KoLeo."""
-    beta, weight = parameters["beta"], parameters["lambda"]
-    return lambda batch, memory: (
-        contrastive(batch, memory, beta=beta) + weight * koleo(batch.descriptors)
-    )
+def build(parameters: Mapping[str, float], space: Space) -> LossFunction:
+    """Bind the weight lambda."""
+    weight = parameters["lambda"]
+    return lambda batch, memory: weight * koleo(batch.descriptors)
 
 
 def koleo(descriptors: Tensor) -> Tensor:

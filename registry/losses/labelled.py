@@ -14,3 +14,8 @@ class Labelled(NamedTuple):
     """(N,) int64 classes."""
     images: Tensor
     """(N,) int64 positions in the training split: pairs of one image with itself are no pairs."""
+    tuples: Tensor | None = None
+    """(N,) int64 number of the tuple that each is of: anchor, positive, then negatives.
+
+    None where a batch is not made of tuples.
+    """

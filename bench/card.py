@@ -14,7 +14,9 @@ from registry.datasets import Dataset, dataset_row, source_row
 from registry.datasets.folder import PREFIX as FOLDER
 from registry.poolings import POOLINGS
 from registry.projections import PROJECTIONS
-from registry.recipes import RECIPES, Selection
+from registry.losses import parse_loss
+from registry.recipe import Selection
+from registry.recipes import parse_recipe
 from registry.timm_models import backbone_row
 from registry.transforms import TRANSFORMS
 
@@ -31,7 +33,7 @@ Card = Mapping[str, Said]
 
 SELECTIONS: Mapping[Selection, str] = {
     "last": "the last checkpoint",
-    "validation": "the best checkpoint on validation classes",
+    "validation": "the best checkpoint on validation classes that trained nothing",
     "test": "test-selected: the best checkpoint on the evaluated images",
 }
 
@@ -48,6 +50,8 @@ def protocol_card(job: Job, scores: Scores, counts: Mapping[str, int], verified:
         **_descriptor(job, scores),
         **_measure(row),
         "bad_images": _left_out(counts),
+        "loss": _loss(job),
+        "recipe": Said(job.recipe or "not trained", _slug(job.recipe or "none")),
         "selection": _selection(job),
         **_versions(job),
     }
@@ -113,10 +117,19 @@ def _input(row: Dataset, job: Job) -> Card:
             "box-native" if boxed else "none",
         ),
         "exif_orientation": _as_is("applied" if row.upright else "ignored"),
-        "resolution": Said(f"{job.resolution} px", str(job.resolution)),
+        "resolution": _resolution(job),
         "interpolation": Said(resized, _slug(resized.split()[0])),
         "scales": Said("one scale", "1"),
     }
+
+
+def _resolution(job: Job) -> Said:
+    if job.test_resolution is None:
+        return Said(f"{job.resolution} px", str(job.resolution))
+    return Said(
+        f"{job.test_resolution} px, trained at {job.resolution} px",
+        f"{job.test_resolution}/{job.resolution}",
+    )
 
 
 def _descriptor(job: Job, scores: Scores) -> Card:
@@ -183,10 +196,21 @@ def _left_out(counts: Mapping[str, int]) -> Said:
     return Said(text, f"{evaluated}+{trained}")
 
 
+def _loss(job: Job) -> Said:
+    """Say each term in full: which margin, in what, summed how."""
+    meanings = [
+        f"{row.meaning} ({', '.join(f'{name} {value:g}' for name, value in parameters.items())})"
+        if parameters
+        else row.meaning
+        for row, parameters in parse_loss(job.loss)
+    ]
+    return Said(" + ".join(meanings), _slug(job.loss))
+
+
 def _selection(job: Job) -> Said:
     if job.recipe is None:
         return Said("not trained", "untrained")
-    chosen = RECIPES[job.recipe].selection
+    chosen = parse_recipe(job.recipe).selection
     return Said(SELECTIONS[chosen], chosen)
 
 

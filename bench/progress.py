@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from rich.console import Console
 
-Advance = Callable[[int], None]
+
+class Advance(Protocol):
+    """Told how many more units of a step are done, and in a few words how it goes."""
+
+    def __call__(self, n: int, said: str = "") -> None: ...
 
 
 class Progress(Protocol):
@@ -34,7 +38,7 @@ class Silent:
     @contextmanager
     def step(self, name: str, total: int, unit: str, done: int = 0) -> Iterator[Advance]:
         """Count for nobody."""
-        yield lambda n: None
+        yield lambda n, said="": None
 
     def cell(self, label: str, outcome: str) -> None:
         """Keep quiet."""
@@ -54,11 +58,17 @@ class Lines:
     @contextmanager
     def step(self, name: str, total: int, unit: str, done: int = 0) -> Iterator[Advance]:
         """Report how long the step took."""
-        started = time.monotonic()
-        yield lambda n: None
+        started, last = time.monotonic(), ""
+
+        def advance(n: int, said: str = "") -> None:
+            nonlocal last
+            last = said or last
+
+        yield advance
         seconds = time.monotonic() - started
         rate = (total - done) / max(seconds, 1e-9)
-        self.write(f"{name}: {total - done} {unit} in {seconds:.1f} s ({rate:.0f}/s)")
+        ended = f", {last}" if last else ""
+        self.write(f"{name}: {total - done} {unit} in {seconds:.1f} s ({rate:.0f}/s){ended}")
 
     def cell(self, label: str, outcome: str) -> None:
         """Report a finished cell."""
@@ -110,9 +120,11 @@ class Live:
         task = self.bars.add_task(name, total=total, completed=done, rate="")
         started, units = time.monotonic(), 0
 
-        def advance(n: int) -> None:
+        def advance(n: int, said: str = "") -> None:
             nonlocal units
             units += n
+            if said:
+                self.bars.update(task, description=f"{name} · {said}")
             rate = units / max(time.monotonic() - started, 1e-9)
             shown = f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}"
             self.bars.update(task, advance=n, rate=f"{shown} {unit}/s")

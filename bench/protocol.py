@@ -30,6 +30,8 @@ TOKENS = {
     "self": "{self_match}",
     "dup": "{duplicates}",
     "bad": "{bad_images}",
+    "loss": "{loss}",
+    "recipe": "{recipe}",
     "select": "{selection}",
     "v": "{versions}/{row_versions}",
 }
@@ -50,6 +52,8 @@ VARIED = (
     "transform",
     "query_crop",
     "interpolation",
+    "loss",
+    "recipe",
     "selection",
     "row_versions",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ def write_report(cell: Planned, context: Context, runs: Path) -> dict[str, Any]:
         "spec": full_spec(cell.scores),
         "metrics": read.metrics,
         "bounds": read.bounds,
+        "training": trained_as(log),
         "headline": headline(row),
         "counts": counts,
         "cost": {
@@ -72,6 +74,27 @@ def write_report(cell: Planned, context: Context, runs: Path) -> dict[str, Any]:
     failure_path(runs, cell.key).unlink(missing_ok=True)
     track_report(cell.job.label, report, context.tracker)
     return report
+
+
+def trained_as(log: Mapping[str, Any]) -> dict[str, Any]:
+    """What a training says of its checkpoint: nothing where the network is not trained.
+
+    selected_r@1 is that of the kept weights, last_r@1 that of the last: the honest one, where
+    the checkpoint was selected on the evaluated images.
+    """
+    selected = log.get("selected")
+    if not selected:
+        return {}
+    found = {"steps": len(log["losses"]), "selected_by": selected["by"]}
+    if selected["value"] is None:
+        return found
+    name = "validation_r@1" if selected["by"] == "validation" else "selected_r@1"
+    return {
+        **found,
+        "selected_step": selected["step"],
+        name: selected["value"],
+        "last_r@1": selected["last"],
+    }
 
 
 def _verified(scores: Scores, data: Path, runs: Path) -> str:

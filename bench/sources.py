@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from bench.identity import DECODING_VERSION, Extraction, Training, digest
+from bench.identity import DECODING_VERSION, Extraction, Model, Training, digest
 from bench.images import ImageSource
+from bench.train.images import TrainingImages, Validation, everything, leave_one_out, nothing
+from bench.train.validation import held_out
 from registry.datasets import source_row
 from registry.datasets.split import Images
 from registry.recipes import parse_recipe
@@ -35,37 +37,45 @@ def evaluation_source(extraction: Extraction, context: Context) -> ImageSource:
     return _source(images, seen, about, context)
 
 
-def training_source(
-    training: Training, backbone: str, resolution: int, context: Context
-) -> ImageSource:
-    """The images that a network is trained on, augmented as its recipe says."""
-    images = context.split(training.train).train
-    assert images is not None  # job.py prunes trainings without a training split
-    transform = AUGMENTATIONS[parse_recipe(training.recipe).transform]
-    about = {"dataset": training.train, "part": "train", "images": training.images, "crop": None}
-    return _source(images, Seen(backbone, resolution, transform), about, context)
+def training_images(model: Model, training: Training, context: Context) -> TrainingImages:
+    """The images that a network learns from, augmented as its recipe says, and those it must not.
 
-
-def validation_source(
-    training: Training, backbone: str, resolution: int, context: Context
-) -> ImageSource:
-    """The images that a checkpoint is selected on, as evaluated images are preprocessed.
-
-    Those of the dataset that will be measured, a validation part where a training set has one, or
-    the training images, of which some classes are held out.
+    A checkpoint is selected on what will be measured (and marked), on a part that the authors keep
+    for it, or on classes that are held out of the training images.
     """
-    name, content, part = training.train, training.images, "train"
-    split = context.split(training.selected_on or name)
-    images = split.validation or split.train
+    recipe = parse_recipe(training.recipe)
+    split = context.split(training.train)
+    images = split.train
+    assert images is not None  # job.py prunes trainings without a training split
+    seen = Seen(model.backbone, model.resolution, AUGMENTATIONS[recipe.transform])
+    about = {"dataset": training.train, "part": "train", "images": training.images, "crop": None}
+    learned = TrainingImages(_source(images, seen, about, context), nothing(), split.pairs)
+    if recipe.selection == "last":
+        return learned
+    seen = seen._replace(transform=TRANSFORMS[source_row(training.train).transform])
     if training.selected_on and training.selected_images:
-        name, content, part = training.selected_on, training.selected_images, "evaluated"
-        images = split.evaluated
-    elif split.validation:
-        part = "validation"
-    assert images is not None
-    about = {"dataset": name, "part": part, "images": content, "crop": None}
-    transform = TRANSFORMS[source_row(name).transform]
-    return _source(images, Seen(backbone, resolution, transform), about, context)
+        return replace(learned, validation=_test(training, seen, context))
+    if split.validation:
+        source = _source(split.validation, seen, {**about, "part": "validation"}, context)
+        return replace(learned, validation=leave_one_out(source, everything(split.validation)))
+    _, held = held_out(images.labels, recipe.validation_share)
+    validation = leave_one_out(_source(images, seen, about, context), held)
+    return replace(learned, held_out=held, validation=validation)
+
+
+def _test(training: Training, seen: Seen, context: Context) -> Validation:
+    """What is measured in the end: a checkpoint that is selected on it says so everywhere."""
+    name = training.selected_on or ""
+    split = context.split(name)
+    about = {
+        "dataset": name,
+        "part": "evaluated",
+        "images": training.selected_images,
+        "crop": None,
+    }
+    seen = seen._replace(transform=TRANSFORMS[source_row(name).transform])
+    source = _source(split.evaluated, seen, about, context)
+    return Validation(source, split.queries, split.gallery)
 
 
 class Seen(NamedTuple):

@@ -43,6 +43,10 @@ RULES: tuple[tuple[Callable[[Recipe], bool], str], ...] = (
         "sampler=tuples: pairs_per_epoch are too few for epoch_steps batches",
     ),
     (
+        lambda recipe: recipe.memory_order == "after" or not recipe.memory_momentum,
+        "memory_order=before is of the network's own descriptors: leave out memory_momentum",
+    ),
+    (
         lambda recipe: recipe.selection != "validation" or recipe.validation_share > 0,
         "selection=validation needs classes held out: validation_share above 0",
     ),

@@ -26,7 +26,13 @@ AXES = (
 )
 """Of reports: a copy of the registry's names, which may not be imported here."""
 SHORT = {"map_easy": "E", "map_medium": "M", "map_hard": "H"}
-LABELS = {**SHORT, "map": "mAP", "mrr": "MRR", "r-precision": "R-Prec"}
+LABELS = {
+    **SHORT,
+    "map": "mAP",
+    "mrr": "MRR",
+    "r-precision": "R-Prec",
+    "validation_r@1": "val R@1",
+}
 
 
 def is_metric(name: str) -> bool:

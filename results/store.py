@@ -86,7 +86,7 @@ def flatten(report: dict[str, Any]) -> dict[str, Any]:
     bounds.METRIC.lower and .upper: the metric in the worst and the best order of ties.
     """
     row: dict[str, Any] = {"key": report["key"]}
-    for section in ("job", "metrics", "cost"):
+    for section in ("job", "metrics", "cost", "training"):
         row.update(report[section])
     for section in ("protocol", "counts", "environment"):
         row.update({f"{section}.{name}": value for name, value in report[section].items()})

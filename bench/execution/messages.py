@@ -52,6 +52,8 @@ class Advanced:
     """So many more units of the step are done."""
 
     units: int
+    said: str = ""
+    """How it goes, in a few words."""
 
 
 @dataclass(frozen=True)

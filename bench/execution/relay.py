@@ -26,16 +26,18 @@ class Teller:
         started = told = time.monotonic()
         units = 0
 
-        def advance(n: int) -> None:
-            nonlocal told, units
-            units += n
+        words = ""
+
+        def advance(n: int, said: str = "") -> None:
+            nonlocal told, units, words
+            units, words = units + n, said
             if time.monotonic() - told >= TELL_EVERY:
-                self.send(Advanced(units))
+                self.send(Advanced(units, words))
                 told, units = time.monotonic(), 0
 
         self.send(Begun(name, total, unit, done))
         yield advance
-        self.send(Advanced(units))
+        self.send(Advanced(units, words))
         self.send(Ended())
         print(f"{name}: {total - done} {unit} in {time.monotonic() - started:.1f} s")
 
@@ -52,6 +54,10 @@ class LostError(Exception):
     """A step that will not end: it failed, or its worker died."""
 
 
+def _unheard(n: int, said: str = "") -> None:
+    """Of a step that nobody is at."""
+
+
 @dataclass
 class Shown:
     """The step that one worker is at, as its parent shows it."""
@@ -61,7 +67,7 @@ class Shown:
     units: int = 0
     """Done since it began."""
     started: float = 0.0
-    _advance: Advance = lambda n: None
+    _advance: Advance = _unheard
     _open: ExitStack = field(default_factory=ExitStack)
 
     def hear(self, message: Begun | Advanced | Ended | Note) -> None:
@@ -74,10 +80,10 @@ class Shown:
                 self._advance = self._open.enter_context(step)
             case Advanced():
                 self.units += message.units
-                self._advance(message.units)
+                self._advance(message.units, message.said)
             case Ended():
                 self._open.close()
-                self.begun, self._advance = None, lambda n: None
+                self.begun, self._advance = None, _unheard
             case Note():
                 self.progress.note(message.text)
 
@@ -86,7 +92,7 @@ class Shown:
         if self.begun is not None:
             lost = LostError()
             self._open.__exit__(LostError, lost, None)
-            self.begun, self._advance = None, lambda n: None
+            self.begun, self._advance = None, _unheard
 
     def told(self) -> dict[str, str | int | float] | None:
         """How far the step is, for those who read the lease."""

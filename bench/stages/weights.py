@@ -10,11 +10,12 @@ from safetensors.torch import load_file, save
 from bench.execution.artifacts import read_json, write_json
 from bench.identity import Model, key_of
 from bench.model import Embedder, build_embedder
-from bench.sources import training_source
+from bench.sources import training_images
 from bench.stages.context import Context
 from bench.tracking.runs import final_values, track_training
 from bench.train.checkpoint import Checkpoint
-from bench.train.loop import train
+from bench.train.loop import Told, train
+from registry.recipes import parse_recipe
 
 STATE, LOG = "weights.safetensors", "training.json"
 
@@ -24,8 +25,9 @@ def train_weights(model: Model, context: Context) -> None:
     if model.training is None:
         return
     checkpoint = checkpoint_of(model, context)
-    embedder = build_embedder(model, [model.training.pooling])
-    source = training_source(model, model.training, context)
+    drop_path = parse_recipe(model.training.recipe).drop_path
+    embedder = build_embedder(model, [model.training.pooling], drop_path=drop_path)
+    images = training_images(model, model.training, context)
 
     def write(folder: Path) -> None:
         state = {name: value.cpu().contiguous() for name, value in embedder.state_dict().items()}
@@ -36,11 +38,9 @@ def train_weights(model: Model, context: Context) -> None:
         log = train(
             embedder,
             model,
-            source,
+            images,
+            Told(context.progress, checkpoint, context.tracker),
             device=context.device,
-            progress=context.progress,
-            checkpoint=checkpoint,
-            tracker=context.tracker,
         )
         context.publish(model, write)
         summary |= final_values(log)

@@ -2,96 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from bench.decode import BadImageError
-from bench.identity import Training
 from bench.images import DECODERS, ImageSource
-from bench.train.samplers import ClassBalanced
+from bench.train.group import ALONE, Group
+from bench.train.samplers import Sampler, tuple_numbers
 from registry.datasets.split import Positions
-from registry.recipes import Recipe
 from registry.transforms import Pixels
 
 
-class BatchSource:
-    """Augmented batches; each depends on the seed and its step alone.
+class Drawn(NamedTuple):
+    """A batch of B images, of which this process has its part."""
 
-    bad are the images that an earlier part of the same training left out, None if it begins.
-    """
+    pixels: Tensor
+    """(b, 3, S, S) uint8: this process' part."""
+    labels: Tensor
+    """(B,) classes."""
+    images: Tensor
+    """(B,) positions."""
+    tuples: Tensor | None
+    """(B,) numbers of tuples, where the batch is made of such."""
+
+
+class Ordered(NamedTuple):
+    """A batch that is being decoded, and where the sampler was after it."""
+
+    positions: Positions
+    pixels: list[Future[Pixels]]
+    place: Any
+
+
+class BatchSource:
+    """Augmented batches; each depends on the sampler, the seed and its step alone."""
 
     def __init__(
-        self,
-        source: ImageSource,
-        training: Training,
-        recipe: Recipe,
-        bad: Sequence[int] | None = None,
+        self, source: ImageSource, sampler: Sampler, seed: int, group: Group = ALONE
     ) -> None:
         self.source = source
-        self.seed = training.seed
-        self.skip_bad = training.skip_bad_images
-        self.bad = self._check() if bad is None else np.array(bad, dtype=np.int64)
-        labels = source.images.labels
-        usable = np.setdiff1d(np.arange(len(labels), dtype=np.int64), self.bad)
-        self.sampler = ClassBalanced(
-            labels,
-            usable,
-            classes=recipe.classes_per_batch,
-            images=recipe.images_per_class,
-            seed=training.seed,
-        )
-        self.place = self.sampler.place
+        self.sampler = sampler
+        self.seed = seed
+        self.group = group
+        self.place = sampler.place
         """The sampler's after the last batch that was yielded: it draws ahead of that."""
 
-    def batches(self, steps: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Yield (B, 3, S, S) uint8 images, (B,) classes and (B,) positions, one batch ahead.
+    def batches(self, steps: int, first: int = 0) -> Iterator[Drawn]:
+        """Yield batches, one ahead; but one that waits for the network is drawn when it is asked.
 
         Those of steps before the first are not drawn: the sampler goes on from self.place.
         """
         self.sampler.place = self.place
         with ThreadPoolExecutor(DECODERS) as pool:
-            ahead = []
-            for step in range(first, steps + 1):
-                if step < steps:
-                    ahead.append((self._ordered(step, pool), self.sampler.place))
-                if step > first:
-                    ordered, self.place = ahead.pop(0)
-                    yield self._collected(*ordered)
+            ahead: Ordered | None = None
+            for step in range(first, steps):
+                ordered = ahead or self._ordered(step, pool)
+                last = step + 1 == steps
+                ahead = None if last or self.sampler.waits else self._ordered(step + 1, pool)
+                self.place = ordered.place
+                yield self._collected(ordered)
 
-    def _ordered(
-        self, step: int, pool: ThreadPoolExecutor
-    ) -> tuple[Positions, list[Future[Pixels]]]:
+    def _ordered(self, step: int, pool: ThreadPoolExecutor) -> Ordered:
         positions = next(self.sampler)
+        own = self.group.part(len(positions))
         futures = [
-            pool.submit(self.source.augmented, int(position), (self.seed, step, slot))
-            for slot, position in enumerate(positions)
+            pool.submit(self.source.augmented, int(positions[slot]), (self.seed, step, slot))
+            for slot in range(own.start, own.stop)
         ]
-        return positions, futures
+        return Ordered(positions, futures, self.sampler.place)
 
-    def _collected(
-        self, positions: Positions, futures: list[Future[Pixels]]
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        pixels = np.stack([future.result() for future in futures])
-        stacked = torch.from_numpy(pixels).permute(0, 3, 1, 2)
-        labels = torch.from_numpy(self.source.images.labels[positions])
-        return stacked, labels, torch.from_numpy(positions)
+    def _collected(self, ordered: Ordered) -> Drawn:
+        positions = ordered.positions
+        pixels = np.stack([future.result() for future in ordered.pixels])
+        tuples = tuple_numbers(self.sampler, positions)
+        return Drawn(
+            torch.from_numpy(pixels).permute(0, 3, 1, 2),
+            torch.from_numpy(self.source.images.labels[positions]),
+            torch.from_numpy(positions),
+            None if tuples is None else torch.from_numpy(tuples),
+        )
 
-    def bad_files(self) -> list[str]:
-        """Name the images that were left out."""
-        return [self.source.images.paths[position] for position in self.bad]
 
-    def _check(self) -> Positions:
-        """Decode everything once: with --skip-bad-images, to know what to leave out."""
-        if not self.skip_bad:
-            return np.empty(0, dtype=np.int64)
-        bad = []
-        for position in range(len(self.source.images)):
-            try:
-                self.source.resized(position)
-            except BadImageError:
-                bad.append(position)
-        return np.array(bad, dtype=np.int64)
+def unreadable(source: ImageSource) -> Positions:
+    """Decode everything once: with --skip-bad-images, to know what to leave out."""
+    bad = []
+    for position in range(len(source.images)):
+        try:
+            source.resized(position)
+        except BadImageError:
+            bad.append(position)
+    return np.array(bad, dtype=np.int64)

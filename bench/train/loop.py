@@ -1,119 +1,167 @@
-"""The training loop: AdamW, linear warm-up, cosine decay, the last checkpoint."""
+"""The training loop: a step, what follows from it, and what is told of it."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from bench.identity import Model
-from bench.images import ImageSource
+from bench.identity import Model, Training
 from bench.micro_batch import MicroBatch
 from bench.model import Embedder
 from bench.progress import Progress
 from bench.tracking.tracker import UNTRACKED, Tracker
+from bench.train.begin import begin
 from bench.train.checkpoint import Checkpoint
-from bench.train.feed import BatchSource
-from bench.train.memory import CrossBatchMemory
+from bench.train.feed import unreadable
+from bench.train.group import ALONE, Group
+from bench.train.images import TrainingImages, nothing
+from bench.train.looks import Watch, said, select
+from bench.train.schedule import rate_at, set_rate
+from bench.train.snapshot import Snapshot
 from bench.train.state import State, put_back
-from bench.train.step import Objective, gradient, whole_only
+from bench.train.step import gradient, momentum_batch, whole_only
+from registry.datasets.split import Positions
 from registry.errors import WorkError
-from registry.losses import parse_loss
-from registry.recipes import RECIPES, Recipe
+from registry.recipe import Recipe
+from registry.recipes import parse_recipe
 
 FIX = "use a recipe with fewer images in a batch, a lower resolution, or another --device"
 """Where memory is too small."""
 
 
-def train(  # noqa: PLR0913 - what it trains, and who is told
+@dataclass(frozen=True)
+class Told:
+    """Who hears of a training, and where it leaves its state."""
+
+    progress: Progress
+    checkpoint: Checkpoint
+    tracker: Tracker = field(default=UNTRACKED)
+
+
+def train(  # noqa: PLR0913 - what it trains, where, and who is told
     embedder: Embedder,
     model: Model,
-    source: ImageSource,
+    images: TrainingImages,
+    told: Told,
     *,
     device: torch.device,
-    progress: Progress,
-    checkpoint: Checkpoint,
-    tracker: Tracker = UNTRACKED,
+    group: Group = ALONE,
 ) -> dict[str, object]:
-    """Train in place; returns the loss of every step and the images left out.
+    """Train in place; returns the loss of every step, the images left out and what was selected.
 
     Bit-equal for equal inputs on one machine's CPU, stopped and resumed or not. Raises WorkError
     where the loss is no number or memory too small, Interrupted when asked to stop.
     """
     training = model.training
     assert training is not None
-    recipe = RECIPES[training.recipe]
-    row, parameters = parse_loss(training.loss)
-    assert row.build is not None
-    objective = Objective(training.pooling, row.build(parameters))
+    recipe = parse_recipe(training.recipe)
+    checkpoint = told.checkpoint
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.seed)
-        found = checkpoint.read(embedder, device)
-        feed = BatchSource(source, training, recipe, found.facts["bad"] if found else None)
-        state = begin(embedder, feed, recipe, device)
-        if found:
-            put_back(found, state)
-        first = len(state.losses)
-        name = f"training {model.backbone}, {training.loss}"
-        images = recipe.batch_images
-        micro = MicroBatch(
+        found = group.shared(lambda: checkpoint.read(embedder, device))
+        bad = _left_out(images, training, found, group)
+        state = begin(
+            embedder,
+            training,
+            recipe,
             images,
-            device,
-            f"{name}, at {model.resolution} pixels",
-            record=lambda text: checkpoint.note(f"{text}; the loss sees all {images}"),
-            fix=FIX,
-            whole=whole_only(embedder),
+            bad,
+            device=device,
+            group=group,
+            warn=checkpoint.note,
         )
         if found:
-            checkpoint.note(f"{name}: resumed at step {first} of {recipe.steps}")
-        with (
-            progress.step(name, recipe.steps, "steps", first) as advance,
-            checkpoint.stop.deferred(),
-        ):
-            for step, drawn in enumerate(feed.batches(recipe.steps, first), first):
-                rate = recipe.lr * rate_at(step, recipe)
-                set_rate(state.optimiser, rate)
-                loss, batch = gradient(state, drawn, objective, micro)
-                state.losses.append(_finite(loss, step, state.losses, checkpoint))
-                learn(state, recipe.clip_norm)
-                tracker.log(step, {"loss": state.losses[-1], "lr": rate})
-                if step >= recipe.memory_start:
-                    state.memory.add(batch)
-                checkpoint.after_step(state)
-                advance(1)
-    return {"losses": state.losses, "skipped": feed.bad_files(), "images": len(source.images)}
+            put_back(found, state)
+        _go_through(state, recipe, images, told, _name(model, training))
+    _settle(state)
+    return {
+        "losses": state.losses,
+        "skipped": [images.source.images.paths[position] for position in bad],
+        "images": len(images.source.images) - len(images.held_out),
+        "selected": state.selection.summary,
+    }
 
 
-def begin(embedder: Embedder, feed: BatchSource, recipe: Recipe, device: torch.device) -> State:
-    """Make the state before the first step."""
-    embedder.to(device).train()
-    optimiser = torch.optim.AdamW(
-        embedder.parameters(),
-        lr=recipe.lr,
-        weight_decay=recipe.weight_decay,
-        fused=True,
+def _go_through(
+    state: State, recipe: Recipe, images: TrainingImages, told: Told, name: str
+) -> None:
+    """Do all steps that are left."""
+    first, watch = len(state.losses), Watch(state)
+    micro = _micro_batch(state, recipe, name, told.checkpoint)
+    if first:
+        told.checkpoint.note(f"{name}: resumed at step {first} of {recipe.steps}")
+    with (
+        told.progress.step(name, recipe.steps, "steps", first) as advance,
+        told.checkpoint.stop.deferred(),
+    ):
+        for step, drawn in enumerate(state.feed.batches(recipe.steps, first), first):
+            rate = recipe.lr * rate_at(step, recipe)
+            set_rate(state.optimiser, rate)
+            done = gradient(state, drawn, micro)
+            loss = _finite(done.loss, step, state.losses, told.checkpoint)
+            learn(state)
+            if state.fills("after"):
+                state.memory.add(momentum_batch(state, drawn, done.batch, micro.size))
+            state.losses.append(loss)
+            select(state, images.validation, step + 1, recipe.steps, recipe.batch_images)
+            values = watch.values(done, rate)
+            told.tracker.log(step, values)
+            told.checkpoint.after_step(state)
+            advance(1, said(values, state))
+
+
+def learn(state: State) -> None:
+    """Move the parameters down the gradient, and their averages after them."""
+    learned = [*state.network.parameters(), *state.objective.parameters()]
+    state.precision.learn(state.optimiser, learned, state.recipe.clip_norm)
+    for average in (state.encoder, state.average):
+        if average is not None:
+            average.update()
+
+
+def _settle(state: State) -> None:
+    """Give the network the weights that are kept."""
+    if state.selection.how != "last":
+        state.selection.apply(state.network)
+    elif state.average is not None:
+        put = state.average.tensors
+        with torch.no_grad():
+            for name, tensor in [
+                *state.network.named_parameters(),
+                *state.network.named_buffers(),
+            ]:
+                tensor.copy_(put[name])
+
+
+def _left_out(
+    images: TrainingImages, training: Training, found: Snapshot | None, group: Group
+) -> Positions:
+    """Find the images that cannot be read, or those that were found when the training began."""
+    if found:
+        return np.array(found.facts["bad"], dtype=np.int64)
+    if not training.skip_bad_images:
+        return nothing()
+    return group.shared(lambda: unreadable(images.source))
+
+
+def _name(model: Model, training: Training) -> str:
+    return f"training {model.backbone} at {model.resolution} pixels, {training.loss}"
+
+
+def _micro_batch(state: State, recipe: Recipe, name: str, checkpoint: Checkpoint) -> MicroBatch:
+    images = recipe.batch_images
+    return MicroBatch(
+        images,
+        state.device,
+        name,
+        record=lambda text: checkpoint.note(f"{text}; the loss sees all {images}"),
+        fix=FIX,
+        whole=whole_only(state.network),
     )
-    memory = CrossBatchMemory(round(recipe.memory_share * len(feed.source.images)))
-    return State(embedder, optimiser, memory, feed, device)
-
-
-def learn(state: State, clip_norm: float) -> None:
-    """Move the parameters down the gradient."""
-    torch.nn.utils.clip_grad_norm_(state.network.parameters(), clip_norm)
-    state.optimiser.step()
-
-
-def rate_at(step: int, recipe: Recipe) -> float:
-    """Share of the full learning rate: linear warm-up times cosine decay to 0."""
-    warmup = min(1.0, (step + 1) / max(1, recipe.warmup_steps))
-    return warmup * 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
-
-
-def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    """Set the learning rate of every parameter group."""
-    for group in optimiser.param_groups:
-        group["lr"] = rate
 
 
 def _finite(loss: Tensor, step: int, before: list[float], checkpoint: Checkpoint) -> float:

@@ -10,8 +10,7 @@ from registry.losses.labelled import Labelled
 class CrossBatchMemory:
     """A first-in, first-out queue of detached descriptors.
 
-    A batch is added after its loss was computed, so it never meets itself; an earlier copy of one
-    of its images is masked by the loss, by identity.
+    An image is no pair with an earlier copy of itself: losses mask it by identity.
     """
 
     def __init__(self, size: int) -> None:
@@ -26,5 +25,17 @@ class CrossBatchMemory:
         if self.content is None:
             joined = new
         else:
-            joined = Labelled(*(torch.cat(pair) for pair in zip(self.content, new, strict=True)))
-        self.content = Labelled(*(part[-self.size :] for part in joined))
+            joined = _joined(self.content, new)
+        self.content = Labelled(
+            joined.descriptors[-self.size :],
+            joined.labels[-self.size :],
+            joined.images[-self.size :],
+        )
+
+
+def _joined(old: Labelled, new: Labelled) -> Labelled:
+    return Labelled(
+        torch.cat([old.descriptors, new.descriptors]),
+        torch.cat([old.labels, new.labels]),
+        torch.cat([old.images, new.images]),
+    )

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from bench.train.averages import Average
+from bench.train.collapse import CollapseDetector
 from bench.train.feed import BatchSource
+from bench.train.group import ALONE, Group
 from bench.train.memory import CrossBatchMemory
+from bench.train.objective import Objective
+from bench.train.precision import Precision
+from bench.train.selection import Selection
 from bench.train.snapshot import Snapshot, UnusableError
+from registry.datasets.split import Positions
 from registry.losses.labelled import Labelled
+from registry.recipe import Recipe
 
 
 @dataclass
@@ -22,13 +31,31 @@ class State:
     follows from the step.
     """
 
+    recipe: Recipe
     network: nn.Module
+    pooling: str
+    objective: Objective
     optimiser: torch.optim.Optimizer
+    precision: Precision
     memory: CrossBatchMemory
     feed: BatchSource
+    selection: Selection
+    collapse: CollapseDetector
     device: torch.device
+    bad: Positions
+    """Images that are left out."""
+    encoder: Average | None = None
+    """That fills the memory, where it is not the network."""
+    average: Average | None = None
+    """Of all steps, that is kept instead of the network."""
+    group: Group = ALONE
     losses: list[float] = field(default_factory=list)
     """Of each step done: their number is the step to come."""
+
+    def fills(self, order: str) -> bool:
+        """Whether the batch of the step to come joins the memory after or before its loss."""
+        recipe = self.recipe
+        return recipe.memory_order == order and len(self.losses) >= recipe.memory_start
 
     def finite(self) -> bool:
         """Whether another step can go on from here."""
@@ -43,19 +70,29 @@ def tensors_of(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
 def take_down(state: State) -> Snapshot:
     """Note a state between two steps."""
-    tensors = {f"network.{name}": tensor.detach() for name, tensor in tensors_of(state.network)}
+    tensors = {name: tensor.detach() for name, tensor in _in_place(state)}
     for index, entries in state.optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{index}.{name}": value for name, value in entries.items()}
+        tensors |= {
+            f"optimiser.{index}.{name}": value
+            for name, value in entries.items()
+            if isinstance(value, Tensor)
+        }
     kept = state.memory.content
-    tensors |= {f"memory.{name}": part for name, part in (kept._asdict() if kept else {}).items()}
+    parts = _there(kept)
+    tensors |= {f"memory.{name}": part for name, part in parts.items()}
+    tensors |= {f"selection.{name}": tensor for name, tensor in state.selection.tensors.items()}
+    tensors |= {f"collapse.{name}": tensor for name, tensor in state.collapse.tensors.items()}
     tensors["generator.cpu"] = torch.get_rng_state()
     if state.device.type == "cuda":
         tensors["generator.cuda"] = torch.cuda.get_rng_state(state.device)
     facts = {
         "losses": state.losses,
         "sampler": state.feed.place,
-        "bad": state.feed.bad.tolist(),
-        "offsets": [part.storage_offset() for part in kept or ()],
+        "bad": state.bad.tolist(),
+        "offsets": {name: part.storage_offset() for name, part in parts.items()},
+        "precision": state.precision.place,
+        "selection": state.selection.facts,
+        "collapse": state.collapse.facts,
     }
     return Snapshot(tensors, facts)
 
@@ -69,32 +106,52 @@ def check_fit(snapshot: Snapshot, network: nn.Module) -> None:
 
 def put_back(snapshot: Snapshot, state: State) -> None:
     """Have a new state go on from a snapshot of its training."""
-    network = snapshot.part("network.")
     with torch.no_grad():
-        for name, tensor in tensors_of(state.network):
-            tensor.copy_(network[name])
+        for name, tensor in _in_place(state):
+            tensor.copy_(snapshot.tensors[name])
     entries: dict[int, dict[str, Tensor]] = {}
     for place, value in snapshot.part("optimiser.").items():
         index, _, name = place.partition(".")
         entries.setdefault(int(index), {})[name] = value
     groups = state.optimiser.state_dict()["param_groups"]
     state.optimiser.load_state_dict({"state": entries, "param_groups": groups})
-    state.memory.content = _memory(snapshot, state.device)
-    state.feed.place = snapshot.facts["sampler"]
-    state.losses = list(snapshot.facts["losses"])
+    facts = snapshot.facts
+    state.memory.content = _memory(snapshot.part("memory."), facts["offsets"], state.device)
+    state.feed.place = facts["sampler"]
+    state.precision.place = facts["precision"]
+    state.selection.put_back(snapshot.part("selection."), facts["selection"])
+    seen = snapshot.part("collapse.").items()
+    state.collapse.put_back(
+        {name: tensor.to(state.device) for name, tensor in seen}, facts["collapse"]
+    )
+    state.losses = list(facts["losses"])
     torch.set_rng_state(snapshot.tensors["generator.cpu"])
     if state.device.type == "cuda":
         torch.cuda.set_rng_state(snapshot.tensors["generator.cuda"], state.device)
 
 
-def _memory(snapshot: Snapshot, device: torch.device) -> Labelled | None:
+def _in_place(state: State) -> Iterator[tuple[str, Tensor]]:
+    """Yield what is overwritten where it is: weights, and averages of them."""
+    for part, network in (("network", state.network), ("objective", state.objective)):
+        yield from ((f"{part}.{name}", tensor) for name, tensor in tensors_of(network))
+    for part, average in (("encoder", state.encoder), ("average", state.average)):
+        if average is not None:
+            yield from ((f"{part}.{name}", tensor) for name, tensor in average.tensors.items())
+
+
+def _there(content: Labelled | None) -> dict[str, Tensor]:
+    parts = content._asdict() if content else {}
+    return {name: part for name, part in parts.items() if part is not None}
+
+
+def _memory(
+    parts: Mapping[str, Tensor], offsets: Mapping[str, Any], device: torch.device
+) -> Labelled | None:
     """Lay the memory out as it was: a product's last bit may depend on where its operands start."""
-    parts = snapshot.part("memory.")
     if not parts:
         return None
-    laid = []
-    for name, offset in zip(Labelled._fields, snapshot.facts["offsets"], strict=True):
-        part = parts[name]
-        room = torch.empty(offset + part.numel(), dtype=part.dtype, device=device)
-        laid.append(room[offset:].view(part.shape).copy_(part))
-    return Labelled(*laid)
+    laid = {}
+    for name, part in parts.items():
+        room = torch.empty(offsets[name] + part.numel(), dtype=part.dtype, device=device)
+        laid[name] = room[offsets[name] :].view(part.shape).copy_(part)
+    return Labelled(**laid)

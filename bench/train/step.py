@@ -5,11 +5,15 @@ whole batch: its descriptors are computed piece by piece without a graph, the lo
 on all of them; then each piece goes through the network again, drawing the same random numbers, and
 takes its part of that gradient further to the parameters. Equal to the whole batch's to rounding;
 a network that draws random numbers draws others than it would for the whole batch at once.
+
+Of several processes each embeds its part of the batch and computes the whole loss (group.py).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,12 +21,12 @@ from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from bench.micro_batch import MicroBatch
+from bench.train.feed import Drawn
 from bench.train.generators import generators, set_generators
+from bench.train.group import Group
+from bench.train.precision import full
 from bench.train.state import State
 from registry.losses.labelled import Labelled
-
-if TYPE_CHECKING:
-    from registry.losses import LossFunction
 
 WHOLE = (
     "its batch norms need the whole batch at once: the statistics of a smaller one are others, and "
@@ -30,11 +34,13 @@ WHOLE = (
 )
 
 
-class Objective(NamedTuple):
-    """What is computed of a batch."""
+class Step(NamedTuple):
+    """What was computed of a batch; its gradient is at the parameters."""
 
-    pooling: str
-    loss: LossFunction
+    loss: Tensor
+    terms: dict[str, Tensor]
+    """That add up to it."""
+    batch: Labelled
 
 
 def whole_only(network: nn.Module) -> str:
@@ -50,60 +56,105 @@ def _mixes_images(module: nn.Module) -> bool:
     return module.training and getattr(module, "running_var", None) is not None
 
 
-def gradient(
-    state: State, drawn: tuple[Tensor, Tensor, Tensor], objective: Objective, micro: MicroBatch
-) -> tuple[Tensor, Labelled]:
-    """Leave the loss's gradient at the parameters; returns the loss and its descriptors.
+def gradient(state: State, drawn: Drawn, micro: MicroBatch) -> Step:
+    """Leave the loss's gradient at the parameters.
 
-    Drawn are images, classes and positions. Each attempt that runs out of memory is as if it had
-    not been made, but for the statistics of batch norms, after which there is no other.
+    Each attempt that runs out of memory is as if it had not been made, but for the statistics of
+    batch norms, after which there is no other.
     """
     before = generators(state.device)
+    group, held = state.group, state.memory.content
+    if whole_only(state.network):
+        group = group.whole()  # such norms wait for the other ranks themselves
 
-    def attempt(size: int) -> tuple[Tensor, Labelled]:
+    def attempt(size: int) -> Step:
         set_generators(before, state.device)
+        state.memory.content = held
         state.optimiser.zero_grad()
-        if size == len(drawn[0]):
-            return _at_once(state, drawn, objective)
-        return _in_pieces(state, drawn, objective, size)
+        if size == len(drawn.pixels):
+            return _at_once(state, drawn, group)
+        return _in_pieces(state, drawn, group, size)
 
-    return micro.fit(len(drawn[0]), attempt)
-
-
-def embed(state: State, pixels: Tensor, pooling: str) -> Tensor:
-    """Embed images into unit descriptors."""
-    return functional.normalize(state.network(pixels.to(state.device))[pooling], dim=1)
+    done = micro.fit(len(drawn.pixels), attempt)
+    state.group.sum_gradients(state.network.parameters())
+    state.group.same_gradients(state.objective.parameters())
+    return done
 
 
-def _at_once(
-    state: State, drawn: tuple[Tensor, Tensor, Tensor], objective: Objective
-) -> tuple[Tensor, Labelled]:
-    pixels, *about = drawn
-    found = embed(state, pixels, objective.pooling)
-    batch = Labelled(found, *(part.to(state.device) for part in about))
-    loss = objective.loss(batch, state.memory.content)
-    loss.backward()  # type: ignore[no-untyped-call]
-    return loss.detach(), batch._replace(descriptors=found.detach())
+def embed(state: State, pixels: Tensor) -> Tensor:
+    """Embed images into unit descriptors, float32."""
+    with state.precision.autocast():
+        pooled = state.network(pixels.to(state.device))[state.pooling]
+    return functional.normalize(full(pooled), dim=1)
 
 
-def _in_pieces(
-    state: State, drawn: tuple[Tensor, Tensor, Tensor], objective: Objective, size: int
-) -> tuple[Tensor, Labelled]:
-    pixels, *about = drawn
-    pieces = torch.split(pixels, size)
-    places, parts = [], []
-    with torch.no_grad():
-        for piece in pieces:
-            places.append(generators(state.device))
-            parts.append(embed(state, piece, objective.pooling))
-    found = torch.cat(parts).requires_grad_()
-    batch = Labelled(found, *(part.to(state.device) for part in about))
-    loss = objective.loss(batch, state.memory.content)
-    loss.backward()  # type: ignore[no-untyped-call]
-    assert found.grad is not None
-    after = generators(state.device)
-    for piece, place, part in zip(pieces, places, torch.split(found.grad, size), strict=True):
-        set_generators(place, state.device)
-        embed(state, piece, objective.pooling).backward(part)  # type: ignore[no-untyped-call]
-    set_generators(after, state.device)
-    return loss.detach(), batch._replace(descriptors=found.detach())
+def momentum_batch(state: State, drawn: Drawn, batch: Labelled, size: int) -> Labelled:
+    """Return what joins the memory: a batch as it was embedded, or by the momentum encoder."""
+    if state.encoder is None:
+        return batch
+    with state.encoder.encoding():
+        parts = [embed(state, piece) for piece in torch.split(drawn.pixels, size)]
+    return batch._replace(descriptors=state.group.gather(torch.cat(parts), len(batch.labels)))
+
+
+def _at_once(state: State, drawn: Drawn, group: Group) -> Step:
+    with group.drawing_apart(state.device):
+        own = group.agreed(lambda: embed(state, drawn.pixels))
+    found = group.gather(own, len(drawn.labels))
+    return group.agreed(lambda: _backward(state, drawn, found))
+
+
+def _backward(state: State, drawn: Drawn, found: Tensor) -> Step:
+    """Compute the objective on the whole batch, and go back from it as far as there is a graph."""
+    batch = Labelled(found, *_about(state, drawn))
+    kept = batch._replace(descriptors=found.detach())
+    if state.fills("before"):
+        state.memory.add(kept)
+    terms = state.objective(batch, state.memory.content)
+    loss: Tensor = sum(terms.values())
+    torch.autograd.backward(state.precision.scaled(loss))
+    return Step(loss.detach(), {name: term.detach() for name, term in terms.items()}, kept)
+
+
+def _about(state: State, drawn: Drawn) -> list[Tensor | None]:
+    return [
+        None if part is None else part.to(state.device)
+        for part in (drawn.labels, drawn.images, drawn.tuples)
+    ]
+
+
+def _in_pieces(state: State, drawn: Drawn, group: Group, size: int) -> Step:
+    pieces = torch.split(drawn.pixels, size)
+    places: list[list[Tensor]] = []
+
+    def without_graph() -> Tensor:
+        parts = []
+        with torch.no_grad():
+            for piece in pieces:
+                places.append(generators(state.device))
+                parts.append(embed(state, piece))
+        return torch.cat(parts)
+
+    def again(gradients: Tensor) -> None:
+        with _generators_kept(state.device):
+            for piece, place, part in zip(
+                pieces, places, torch.split(gradients, size), strict=True
+            ):
+                set_generators(place, state.device)
+                torch.autograd.backward(embed(state, piece), part)
+
+    with group.drawing_apart(state.device):
+        own = group.agreed(without_graph)
+    found = group.gather(own, len(drawn.labels)).requires_grad_()
+    done = group.agreed(lambda: _backward(state, drawn, found))
+    whole = found.grad
+    assert whole is not None
+    group.agreed(lambda: again(whole[group.part(len(found))]))
+    return done
+
+
+@contextmanager
+def _generators_kept(device: torch.device) -> Iterator[None]:
+    after = generators(device)
+    yield
+    set_generators(after, device)

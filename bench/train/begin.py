@@ -1,0 +1,81 @@
+"""The state of a training before its first step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from bench.identity import Training
+from bench.model import Embedder
+from bench.train.averages import Average
+from bench.train.collapse import CollapseDetector
+from bench.train.feed import BatchSource
+from bench.train.group import Group
+from bench.train.images import TrainingImages, everything
+from bench.train.looks import embed_plain
+from bench.train.memory import CrossBatchMemory
+from bench.train.objective import Objective
+from bench.train.parameters import groups, make_optimiser, prepare
+from bench.train.precision import Precision
+from bench.train.samplers import make_sampler
+from bench.train.selection import Selection
+from bench.train.state import State
+from bench.train.synchronised import synchronised
+from registry.datasets.split import Positions
+from registry.losses.space import Space
+from registry.recipe import Recipe
+
+
+def begin(  # noqa: PLR0913 - what it is made of
+    embedder: Embedder,
+    training: Training,
+    recipe: Recipe,
+    images: TrainingImages,
+    bad: Positions,
+    *,
+    device: torch.device,
+    group: Group,
+    warn: Callable[[str], None],
+) -> State:
+    """Make everything that a training changes; bad are images that nothing is learned from."""
+    embedder.to(device).train()
+    prepare(embedder, recipe)
+    synchronised(embedder, device, group)
+    if recipe.compile:
+        embedder.compile()
+    labels = images.source.images.labels
+    objective = Objective(
+        training.loss,
+        Space(int(labels.max()) + 1, training.head_dims or embedder.row.width),
+        nested=training.nested,
+    ).to(device)
+    every = everything(images.source.images)
+    sampler = make_sampler(
+        recipe,
+        labels,
+        np.setdiff1d(every, np.concatenate([bad, images.held_out])),
+        training.seed,
+        pairs=images.pairs,
+        embed=lambda positions: embed_plain(state, images.source, positions, recipe.batch_images),
+    )
+    state = State(
+        recipe=recipe,
+        network=embedder,
+        pooling=training.pooling,
+        objective=objective,
+        optimiser=make_optimiser(groups(embedder, objective, recipe), recipe, device),
+        precision=Precision(recipe, device),
+        memory=CrossBatchMemory(round(recipe.memory_share * (len(labels) - len(images.held_out)))),
+        feed=BatchSource(images.source, sampler, training.seed, group),
+        selection=Selection(recipe.selection, recipe.validation_steps),
+        collapse=CollapseDetector(warn),
+        device=device,
+        bad=bad,
+        encoder=Average(embedder, recipe.memory_momentum) if recipe.memory_momentum else None,
+        average=Average(embedder, recipe.ema) if recipe.ema else None,
+        group=group,
+    )
+    group.same(tensor for module in (embedder, objective) for tensor in module.parameters())
+    return state

@@ -1,0 +1,51 @@
+"""bench.train.statistics: against a loop over pairs."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn import functional
+
+from bench.train.statistics import pair_statistics
+from registry.losses.labelled import Labelled
+
+
+def sample(seed, n):
+    draw = torch.Generator().manual_seed(seed)
+    rows = functional.normalize(torch.randn(n, 3, generator=draw), dim=1)
+    labels = torch.randint(0, 3, (n,), generator=draw)
+    images = torch.randint(0, 9, (n,), generator=draw)
+    return Labelled(rows, labels, images)
+
+
+def oracle(batch, beta):
+    rows = batch.descriptors.double().numpy()
+    near, far = [], []
+    for i in range(len(rows)):
+        for j in range(i):
+            if batch.images[i] != batch.images[j]:
+                same = batch.labels[i] == batch.labels[j]
+                (near if same else far).append(float(rows[i] @ rows[j]))
+    found = {"positive_similarity": np.mean(near)} if near else {}
+    if far:
+        found["negative_similarity"] = np.mean(far)
+        if beta is not None:
+            found["active_negatives"] = np.mean([value > beta for value in far])
+    return found
+
+
+@given(st.integers(0, 10_000), st.integers(1, 9), st.sampled_from([None, 0.1, 0.5]))
+def test_they_are_those_of_the_pairs(seed, n, beta):
+    batch = sample(seed, n)
+    assert pair_statistics(batch, beta) == pytest.approx(oracle(batch, beta), rel=1e-5, abs=1e-6)
+
+
+def test_they_leave_no_graph_and_are_float32_under_autocast():
+    batch = sample(0, 40)
+    learning = batch._replace(descriptors=batch.descriptors.clone().requires_grad_())
+    with torch.autocast("cpu", torch.bfloat16):
+        found = pair_statistics(learning, 0.5)
+    assert found == pytest.approx(oracle(batch, 0.5), rel=1e-5, abs=1e-6)
+    assert all(type(value) is float for value in found.values())
+    assert torch.is_grad_enabled()

@@ -9,6 +9,7 @@ more than the width, so its bicubic squares of portraits differ by up to 20 leve
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 Pixels = npt.NDArray[np.uint8]
 SHORT_SIDE = 256 / 224
 """Short side over crop: resize 256, crop 224, and in proportion for other sizes."""
+AREAS = (0.2, 1.0)
+"""Of a crop of any scale, as a share of the image (Wang et al. 2020's code, research-xbm)."""
+ASPECTS = (3 / 4, 4 / 3)
+"""Its width over its height."""
+ATTEMPTS = 10
+"""At drawing one that lies inside; torchvision's RandomResizedCrop gives up after as many."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,11 @@ def square(image: Tensor, whole: int, to: Target) -> Tensor:
     return _resize(image, [to.size, to.size], to.interpolation)
 
 
+def larger_square(image: Tensor, whole: int, to: Target) -> Tensor:
+    """Squash to a square of 256/224 of the size: the paper's "resized to 256 x 256"."""
+    return _resize(image, [round(to.size * SHORT_SIDE)] * 2, to.interpolation)
+
+
 def long_side(image: Tensor, whole: int, to: Target) -> Tensor:
     """Resize the longer side to the size, smaller or larger."""
     return _scaled(image, to.size / max(image.shape[-2:]), to)
@@ -103,6 +115,34 @@ def crop_and_flip(pixels: Pixels, size: int, rng: np.random.Generator) -> Pixels
     left, top = (int(rng.integers(0, side - size + 1)) for side in (width, height))
     cut = pixels[top : top + size, left : left + size]
     return cut[:, ::-1] if rng.random() < 0.5 else cut
+
+
+def resized_crop_and_flip(pixels: Pixels, size: int, rng: np.random.Generator) -> Pixels:
+    """Cut a part of random area and aspect, resize it to size x size (bilinear), flip one in two.
+
+    torchvision's RandomResizedCrop with areas from 0.2, whose own interpolation is bilinear too.
+    """
+    import torch
+
+    top, left, height, width = any_crop(pixels.shape[0], pixels.shape[1], rng)
+    cut = pixels[top : top + height, left : left + width].copy()
+    image = _resize(torch.from_numpy(cut).permute(2, 0, 1), [size, size], "bilinear")
+    resized: Pixels = image.permute(1, 2, 0).numpy()
+    return resized[:, ::-1] if rng.random() < 0.5 else resized
+
+
+def any_crop(height: int, width: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
+    """Draw a crop's top, left, height and width; the largest in the centre where none fits."""
+    for _ in range(ATTEMPTS):
+        area = rng.uniform(*AREAS) * height * width
+        aspect = math.exp(rng.uniform(math.log(ASPECTS[0]), math.log(ASPECTS[1])))
+        down, across = round(math.sqrt(area / aspect)), round(math.sqrt(area * aspect))
+        if 0 < down <= height and 0 < across <= width:
+            top, left = rng.integers(0, [height - down + 1, width - across + 1]).tolist()
+            return top, left, down, across
+    across = min(width, round(height * ASPECTS[1]))
+    down = min(height, round(width / ASPECTS[0]))
+    return (height - down) // 2, (width - across) // 2, down, across
 
 
 def _scaled(image: Tensor, scale: float, to: Target) -> Tensor:
@@ -167,6 +207,24 @@ AUGMENTATIONS: Table[Transform] = Table(
             meaning="resize short side to size x 256/224, random crop, horizontal flip",
             resize=larger_short_side,
             augment=crop_and_flip,
+        ),
+        Transform(
+            name="square_random_flip",
+            meaning="squash to a square of size x 256/224, random crop, horizontal flip",
+            resize=larger_square,
+            augment=crop_and_flip,
+        ),
+        Transform(
+            name="random_resized_crop_flip",
+            meaning="resize short side to size x 256/224, crop of 0.2-1 of the area resized to "
+            "size x size, horizontal flip",
+            resize=larger_short_side,
+            augment=resized_crop_and_flip,
+        ),
+        Transform(
+            name="square",
+            meaning="squash to size x size, nothing random: landmarks",
+            resize=square,
         ),
     ],
 )

@@ -6,10 +6,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from torchvision.transforms import RandomResizedCrop
 from torchvision.transforms.v2 import functional
 
 from bench.decode import cut, read_image
-from registry.transforms import AUGMENTATIONS, TRANSFORMS, Target, crop_and_flip
+from registry.transforms import (
+    AUGMENTATIONS,
+    TRANSFORMS,
+    Target,
+    any_crop,
+    crop_and_flip,
+    resized_crop_and_flip,
+)
 
 FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 SIDES = st.integers(1, 80)
@@ -36,6 +44,8 @@ def by_pillow(name, image, size, interpolation):
         sides = (round(size / long * width), round(size / long * height))
     elif name == "short_side":
         sides = (round(size / short * width), round(size / short * height))
+    elif name == "square_random_flip":
+        sides = (round(size * 256 / 224),) * 2
     else:
         edge = round(size * 256 / 224)
         sides = (edge * width // short, edge * height // short)
@@ -59,7 +69,7 @@ def photographs(shared):
 
 @pytest.mark.parametrize("size", [64, 224, 256, 384])
 @pytest.mark.parametrize("interpolation", FILTERS)
-@pytest.mark.parametrize("name", [*EVALUATED, "short_random_flip"])
+@pytest.mark.parametrize("name", [*EVALUATED, "short_random_flip", "square_random_flip"])
 def test_photographs_are_within_a_grey_level_of_pillows(photographs, name, interpolation, size):
     """The bound: two levels anywhere, more than one in ten of a million, any in a hundredth."""
     off = np.zeros(3, dtype=np.int64)
@@ -85,6 +95,8 @@ def test_photographs_are_within_a_grey_level_of_pillows(photographs, name, inter
         ("cirtorch", 80, NOISE),
         ("short_center", 70, NOISE[:, 5:75, 5:75]),
         ("short_random_flip", 70, NOISE),
+        ("square_random_flip", 70, NOISE),
+        ("random_resized_crop_flip", 70, NOISE),
     ],
 )
 @pytest.mark.parametrize("interpolation", FILTERS)
@@ -105,10 +117,28 @@ def test_short_center_and_square_give_a_square_of_any_aspect(height, width, size
         assert transformed(name, image, size).shape == (3, size, size)
 
 
-@given(SIDES, SIDES, SIZES)
-def test_training_images_are_larger_than_their_crops(height, width, size):
-    found = transformed("short_random_flip", NOISE[:, :height, :width], size)
+RANDOM = [name for name, row in AUGMENTATIONS.items() if row.augment]
+
+
+@given(st.sampled_from(RANDOM), SIDES, SIDES, SIZES)
+def test_training_images_are_larger_than_their_crops(name, height, width, size):
+    found = transformed(name, NOISE[:, :height, :width], size)
     assert min(found.shape[-2:]) == round(size * 256 / 224) >= size
+    assert (len(set(found.shape[-2:])) == 1) or name != "square_random_flip"
+
+
+@given(st.sampled_from(RANDOM), SIDES, SIDES, SIZES, st.integers(0, 2**32))
+def test_training_images_become_squares_of_the_size(name, height, width, size, seed):
+    kept = transformed(name, NOISE[:, :height, :width], size).permute(1, 2, 0).numpy()
+    found = AUGMENTATIONS[name].augment(kept, size, np.random.default_rng(seed))
+    assert found.shape == (size, size, 3)
+    assert found.dtype == np.uint8
+
+
+def test_landmarks_are_trained_as_they_are_evaluated():
+    trained, evaluated = AUGMENTATIONS["square"], TRANSFORMS["square"]
+    assert trained.augment is None
+    assert (trained.resize, trained.version) == (evaluated.resize, evaluated.version)
 
 
 @given(
@@ -243,3 +273,82 @@ def test_a_random_crop_is_its_generators_alone():
         np.testing.assert_array_equal(crops[-1], crop_and_flip(GRID, 30, same))
     assert len({crop.tobytes() for crop in crops}) > 10
     np.testing.assert_array_equal(GRID, before)
+
+
+@pytest.mark.parametrize("augment", [crop_and_flip, resized_crop_and_flip])
+def test_a_random_variant_leaves_the_kept_image_alone(augment):
+    """Kept images are memory that cannot be written to."""
+    kept = GRID.copy()
+    kept.flags.writeable = False
+    found = augment(kept, 30, np.random.default_rng(0))
+    assert not np.shares_memory(found, kept) or augment is crop_and_flip
+    np.testing.assert_array_equal(kept, GRID)
+
+
+@pytest.mark.parametrize("shape", [(256, 340), (340, 256), (256, 256), (256, 1100), (1100, 256)])
+def test_crops_of_any_scale_are_distributed_as_torchvisions(shape):
+    """Kolmogorov-Smirnov, of top, left, area and aspect; very long images have few places."""
+    ks_2samp = pytest.importorskip("scipy.stats").ks_2samp
+    rng = np.random.default_rng(0)
+    ours = np.array([any_crop(*shape, rng) for _ in range(2000)])
+    image = torch.empty(3, *shape)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        theirs = np.array(
+            [RandomResizedCrop.get_params(image, [0.2, 1.0], [3 / 4, 4 / 3]) for _ in range(2000)]
+        )
+    for measure in (
+        lambda crop: crop[:, 0],
+        lambda crop: crop[:, 1],
+        lambda crop: crop[:, 2] * crop[:, 3],
+        lambda crop: crop[:, 3] / crop[:, 2],
+    ):
+        assert ks_2samp(measure(ours), measure(theirs)).pvalue > 1e-3
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(0, 2**32))
+def test_a_crop_of_any_scale_lies_inside(height, width, seed):
+    top, left, down, across = any_crop(height, width, np.random.default_rng(seed))
+    assert 0 <= top <= top + down <= height
+    assert 0 <= left <= left + across <= width
+    assert min(down, across) > 0
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((20, 400), (0, 186, 20, 27)),
+        ((400, 20), (186, 0, 27, 20)),
+    ],
+)
+def test_of_a_very_long_image_the_largest_crop_of_the_centre_is_taken(shape, expected):
+    found = {any_crop(*shape, np.random.default_rng(seed)) for seed in range(20)}
+    assert found == {expected}
+
+
+def test_a_crop_of_any_scale_is_resized_as_pillow_would(photographs):
+    """Photographs of short side 256, as they are kept; bilinear, within two grey levels."""
+    for number, image in enumerate(photographs[::3]):
+        kept = transformed("random_resized_crop_flip", image, 224).permute(1, 2, 0).numpy()
+        found = resized_crop_and_flip(kept, 224, np.random.default_rng(number))
+        rng = np.random.default_rng(number)
+        top, left, height, width = any_crop(*kept.shape[:2], rng)
+        part = Image.fromarray(kept[top : top + height, left : left + width])
+        expected = np.asarray(part.resize((224, 224), Image.Resampling.BILINEAR)).astype(int)
+        if rng.random() < 0.5:
+            expected = expected[:, ::-1]
+        apart = np.abs(found - expected)
+        assert apart.max() <= 2
+        assert np.mean(apart > 1) <= 1e-5
+
+
+def test_crops_of_any_scale_are_their_generators_alone():
+    made = []
+    for seed in range(40):
+        one, same = (np.random.default_rng(seed) for _ in range(2))
+        made.append(resized_crop_and_flip(GRID, 24, one))
+        torch.manual_seed(seed)  # what it must not depend on
+        np.testing.assert_array_equal(made[-1], resized_crop_and_flip(GRID, 24, same))
+    assert len({crop.tobytes() for crop in made}) == 40
+    flips = [place(crop)[2] for crop in made]
+    assert 8 < sum(flips) < 32

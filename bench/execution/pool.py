@@ -177,9 +177,8 @@ class Pool:
 
     def hear(self, timeout: float | None) -> Iterator[tuple[Worker, Message]]:
         """Yield what workers said, or had said by the time."""
-        by_connection = {worker.connection: worker for worker in self.workers}
-        for connection in wait(list(by_connection), timeout):
-            worker = by_connection[connection]  # type: ignore[index]
+        ready = wait([worker.connection for worker in self.workers], timeout)
+        for worker in [worker for worker in self.workers if worker.connection in ready]:
             for message in worker.hear():
                 yield worker, message
 
@@ -199,7 +198,7 @@ class Pool:
         for worker in self.workers:
             worker.signal(signal.SIGTERM)
 
-    def close(self, *, at_once: bool = False) -> None:
-        """End all workers."""
+    def close(self) -> None:
+        """End all workers, at once those that are at something."""
         for worker in list(self.workers):
-            self.retire(worker, at_once=at_once or worker.task is not None)
+            self.retire(worker, at_once=worker.task is not None)

@@ -161,7 +161,7 @@ def after_a_while(monkeypatch, act):
         if len(pauses) == 3:
             act()
 
-    monkeypatch.setattr("bench.execution.local.time.sleep", pause)
+    monkeypatch.setattr("bench.execution.others.time.sleep", pause)
     return pauses
 
 
@@ -223,7 +223,7 @@ def test_a_dead_host_is_taken_over_after_a_minute_of_looking(bench, held, monkey
         now[0] += seconds
         assert now[0] < 100
 
-    monkeypatch.setattr("bench.execution.local.time.sleep", pause)
+    monkeypatch.setattr("bench.execution.others.time.sleep", pause)
     assert "4 cells done" in bench("run", *BARE).output
     assert now[0] > 50
 

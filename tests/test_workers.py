@@ -460,7 +460,7 @@ def test_a_run_waits_until_the_folder_is_cleaned(bench, monkeypatch):
             pauses.append(seconds)
             cleaner.close()
 
-        monkeypatch.setattr("bench.execution.local.time.sleep", pause)
+        monkeypatch.setattr("bench.execution.others.time.sleep", pause)
         output = bench(*WORDS).output
     assert pauses == [1.0]
     assert f"waiting for cleaning the run folder, by process {os.getpid()} on " in output

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import errno
-import secrets
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +14,12 @@ from bench.execution.artifacts import writing
 from bench.execution.leases import CLEANING, BusyError, Leases
 from bench.execution.leases import FOLDER as LEASES
 from bench.execution.owner import Owner
-from bench.holdings import AGAIN, UNFINISHED, USES, Holding, at_work, holdings
+from bench.holdings import AGAIN, USES, Holding, at_work, holdings
 from bench.listing import print_table
 from bench.references import references
 from bench.sizes import said
 from registry.errors import UsageError, WorkError
+from registry.publish import remove
 from results.render import terminal
 
 TITLES = {"needed": "needed", "done": "only done cells", "nothing": "nothing needs"}
@@ -100,23 +99,12 @@ def _free(asked: Asked, owner: Owner | None, cleared: int) -> None:
                 continue  # died this moment: the next run or cleaning clears it, as its only heir
             _refuse_if_busy(asked.runs, owner)
             with writing(holding.path):
-                _remove(holding.path)
+                remove(holding.path)
             freed.append(holding)
     finally:
         more = f"; cleared {cleared} leases of dead processes" if cleared else ""
         _say(_summary("freed", freed) + more)
     _advise(asked, found)
-
-
-def _remove(path: Path) -> None:
-    """Take its name away first: what is half gone is never taken for whole."""
-    with suppress(FileNotFoundError):  # its owner, or another's cleaning, was faster
-        hidden = path.with_name(f"{UNFINISHED}{secrets.token_hex(8)}")
-        path.rename(hidden)
-        if hidden.is_dir() and not hidden.is_symlink():
-            shutil.rmtree(hidden)
-        else:
-            hidden.unlink()
 
 
 def _refuse_if_busy(runs: Path, mine: Owner | None) -> None:

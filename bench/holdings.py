@@ -21,11 +21,11 @@ from bench.execution.leases import FOLDER as LEASES
 from bench.execution.owner import Lease
 from bench.references import References
 from bench.sizes import size_of
+from registry.publish import UNFINISHED
 from results.store import reports_folder
 
 Use = Literal["needed", "done", "nothing"]
 USES: tuple[Use, ...] = ("needed", "done", "nothing")
-UNFINISHED = ".unfinished-"
 DRAFTS = (".draft-", ".aside-")
 FORGOTTEN = 3600.0
 """Seconds after which a draft that cannot be read is nobody's: it is written in milliseconds."""

@@ -1,13 +1,18 @@
-"""Publishing files and folders: they appear under their name complete, or not at all."""
+"""Publishing files and folders: under their name they are complete, or not there at all."""
 
 from __future__ import annotations
 
 import errno
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+
+UNFINISHED = ".unfinished-"
+"""How the names of what is half there begin."""
 
 
 def publish(final: Path, write: Callable[[Path], None]) -> None:
@@ -17,7 +22,7 @@ def publish(final: Path, write: Callable[[Path], None]) -> None:
     a hidden folder if the machine stops.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=final.parent))
+    unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=final.parent))
     try:
         write(unfinished)
         _flush(unfinished)
@@ -33,7 +38,7 @@ def publish(final: Path, write: Callable[[Path], None]) -> None:
 def write_file(final: Path, write: Callable[[Path], object]) -> None:
     """Have write fill a file beside final, flush it, and rename it in one step."""
     final.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".unfinished-", dir=final.parent)
+    handle, name = tempfile.mkstemp(prefix=UNFINISHED, dir=final.parent)
     os.close(handle)
     unfinished = Path(name)
     try:
@@ -44,6 +49,20 @@ def write_file(final: Path, write: Callable[[Path], object]) -> None:
         unfinished.replace(final)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def remove(path: Path, *, lenient: bool = False) -> None:
+    """Remove a file, a link or a folder, there or not, in one step: it is never there half.
+
+    OSErrors pass; lenient, what cannot be removed of a folder is left behind unfinished.
+    """
+    hidden = path.with_name(f"{UNFINISHED}{secrets.token_hex(8)}")
+    with suppress(FileNotFoundError):  # its owner, or another, was faster
+        path.rename(hidden)
+        if hidden.is_dir() and not hidden.is_symlink():
+            shutil.rmtree(hidden, ignore_errors=lenient)
+        else:
+            hidden.unlink()
 
 
 def _flush(folder: Path) -> None:

@@ -274,7 +274,7 @@ def test_it_stops_where_a_run_begins_meanwhile(clean, plan, tmp_path, monkeypatc
         removed.append(path)
         leave_lease(tmp_path, "model-1", **ELSEWHERE)
 
-    monkeypatch.setattr(module, "_remove", remove)
+    monkeypatch.setattr(module, "remove", remove)
     told = clean("--all", exit_code=1)
     assert len(removed) == 1
     assert "in use" in told
@@ -347,11 +347,11 @@ def test_pixels_are_kept_while_any_cell_is_to_be_done(clean, plan, tmp_path):
 def test_an_artifact_half_removed_is_never_taken_for_whole(clean, plan, tmp_path, monkeypatch):
     finished(plan, tmp_path)
 
-    def killed(path):
+    def killed(path, **options):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(module.shutil, "rmtree", killed)
+        patched.setattr("registry.publish.shutil.rmtree", killed)
         clean("--all", exit_code=130)
     names = {path.name for path in (tmp_path / "artifacts").glob("*/*")}
     whole = {key_of(stage) for cell in plan.cells for stage in stages_of(cell)}

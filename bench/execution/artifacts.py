@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import secrets
-import shutil
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,7 +15,7 @@ from typing import Any
 from bench.execution.manifest import MANIFEST, damage, seal
 from bench.identity import Extraction, Features, Model, Stage, key_of
 from registry.errors import WorkError
-from registry.publish import publish, write_file
+from registry.publish import publish, remove, write_file
 
 FOLDERS = {
     "Model": "models",
@@ -145,11 +143,9 @@ class Artifacts:
 
 
 def remove_folder(path: Path) -> None:
-    """Remove a folder, there or not, in one step: it is never there half."""
-    aside = path.with_name(f".unfinished-{secrets.token_hex(8)}")
-    with writing(path), suppress(FileNotFoundError):
-        path.rename(aside)
-        shutil.rmtree(aside, ignore_errors=True)
+    """Remove an artifact's folder, there or not; what is left behind bench clean removes."""
+    with writing(path):
+        remove(path, lenient=True)
 
 
 def write_json(path: Path, content: Mapping[str, Any], *, option: str = "--runs") -> None:

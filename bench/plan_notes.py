@@ -74,13 +74,17 @@ def remember(plan: Plan, runs: Path) -> None:
 
 
 def noted_cells(runs: Path) -> list[Noted]:
-    """Every cell that was ever asked for; those asked for last come last."""
-    cells: dict[str, Noted] = {}
+    """Every cell that was ever asked for; those asked for last come last.
+
+    What a cell's last note leaves out is what those before it say. Raises WorkError where one is
+    damaged.
+    """
+    cells: dict[str, dict[str, Any]] = {}
     for path in sorted((runs / FOLDER).glob("*.json"), key=_written):
         for key, content in read_json(path).items():
-            cells.pop(key, None)
-            cells[key] = _noted(key, content)
-    return list(cells.values())
+            said = {"label": content} if isinstance(content, str) else content
+            cells[key] = {**cells.pop(key, {}), **said}
+    return [_noted(key, content) for key, content in cells.items()]
 
 
 def _note(cell: Planned) -> dict[str, Any]:
@@ -92,12 +96,10 @@ def _note(cell: Planned) -> dict[str, Any]:
     }
 
 
-def _noted(key: str, content: str | Mapping[str, Any]) -> Noted:
-    if isinstance(content, str):
-        content = {"label": content}
+def _noted(key: str, content: Mapping[str, Any]) -> Noted:
     return Noted(
         key=key,
-        label=str(content["label"]),
+        label=str(content.get("label", "")),
         values=content.get("job") or {},
         skip_bad_images=bool(content.get("skip_bad_images")),
         stages=tuple(content.get("stages") or ()),

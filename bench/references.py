@@ -6,13 +6,13 @@ extraction and the pooling, so that neither data nor weights have to be there to
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.execution.artifacts import read_json
 from bench.identity import digest, features_spec
+from bench.plan_notes import Noted, noted_cells
 from registry.poolings import POOLINGS
 from results.store import read_reports
 
@@ -43,39 +43,28 @@ class References:
 
 def references(runs: Path) -> References:
     """Read all plan notes and reports; raises WorkError or ResultsError where one is damaged."""
-    noted = plan_notes(runs)
+    noted = noted_cells(runs)
     needed, done, reported = set[str](), set[str](), set[str]()
     for report in read_reports(runs):
         reported.add(report["key"])
         done |= of_report(report)
     unclear = []
-    for key, cell in noted.items():
-        if key not in reported and not cell["stages"]:
-            unclear.append(cell["label"])
-        (done if key in reported else needed).update(of_note(cell))
+    for cell in noted:
+        if cell.key not in reported and not cell.stages:
+            unclear.append(cell.label)
+        (done if cell.key in reported else needed).update(of_note(cell))
     return References(
         frozenset(needed),
         frozenset(done),
-        frozenset(reported | set(noted)),
+        frozenset(reported | {cell.key for cell in noted}),
         frozenset(reported),
         tuple(unclear),
     )
 
 
-def plan_notes(runs: Path) -> dict[str, dict[str, Any]]:
-    """Key of every cell asked for -> its label, and its job and stages where they were noted."""
-    cells: dict[str, dict[str, Any]] = {}
-    for path in sorted((runs / "plans").glob("*.json")):
-        for key, noted in read_json(path).items():
-            cell = {"label": noted} if isinstance(noted, str) else noted
-            known = cells.get(key, {})
-            cells[key] = {"label": "", "job": {}, "stages": [], **known, **cell}
-    return cells
-
-
-def of_note(cell: Mapping[str, Any]) -> set[str]:
+def of_note(cell: Noted) -> set[str]:
     """Names of the stages that a noted cell rests on."""
-    return _with_features(cell["stages"], cell["job"].get("pooling"))
+    return _with_features(cell.stages, cell.values.get("pooling"))
 
 
 def of_report(report: Mapping[str, Any]) -> set[str]:
@@ -90,7 +79,7 @@ def of_report(report: Mapping[str, Any]) -> set[str]:
     return _with_features(names, report["job"].get("pooling"))
 
 
-def _with_features(names: set[str] | list[str], pooling: str | None) -> set[str]:
+def _with_features(names: Collection[str], pooling: str | None) -> set[str]:
     """Add the features of each extraction among the names; of every pooling if none is known."""
     found = set(names)
     for name in names:

@@ -12,7 +12,7 @@ from bench.chain import Link, chain_of
 from bench.execution.artifacts import read_json
 from bench.find import find_key, label_of
 from bench.pages import Page
-from bench.references import plan_notes
+from bench.plan_notes import noted_cells
 from bench.sizes import said
 from registry.errors import UsageError
 from results.store import failure_path, read_reports, report_path
@@ -50,7 +50,7 @@ def show_cell(given: str, runs: Path, *, as_json: bool) -> None:
 
 def _labels(runs: Path) -> dict[str, str]:
     """Key -> label of every cell: noted, failed or done."""
-    labels = {key: cell["label"] for key, cell in plan_notes(runs).items()}
+    labels = {cell.key: cell.label for cell in noted_cells(runs)}
     for path in sorted((runs / "failures").glob("*.json")):
         labels[path.stem] = label_of(read_json(path).get("job", {}))
     return labels | {report["key"]: label_of(report["job"]) for report in read_reports(runs)}

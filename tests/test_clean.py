@@ -13,7 +13,8 @@ from bench.execution import lease_files
 from bench.execution.leases import Leases
 from bench.execution.owner import Lease, this_process
 from bench.identity import Descriptors, Fit, Model, Scores, key_of
-from bench.references import of_note, of_report, plan_notes
+from bench.plan_notes import noted_cells
+from bench.references import of_note, of_report
 from bench.sizes import said, size_of
 from results.store import failure_path, read_reports, report_path
 from tests.run_folders import (
@@ -145,12 +146,12 @@ def test_the_same_is_known_of_a_cell_by_its_note_and_by_its_report(tmp_path):
         del report["stages"]
         assert names <= of_report(report)
         note(plan_of(*words), runs)
-        assert names <= of_note(plan_notes(runs)[cell.key])
+        (noted,) = [one for one in noted_cells(runs) if one.key == cell.key]
+        assert names <= of_note(noted)
         features = {name for name in names if name.startswith("features-")}
         assert features == {n for n in of_report(report) if n.startswith("features-")}
-        noted = plan_notes(runs)[cell.key]
         assert features == {name for name in of_note(noted) if name.startswith("features-")}
-        assert features < of_note({**noted, "job": {}})
+        assert features < of_note(replace(noted, values={}))
 
 
 def test_the_features_of_distractors_are_known_from_a_report(tmp_path):
@@ -166,14 +167,14 @@ def test_features_of_an_unknown_or_older_pooling_are_known(plan, tmp_path, monke
     from registry.poolings import POOLINGS
 
     note(plan, tmp_path)
-    cell = next(iter(plan_notes(tmp_path).values()))
-    extraction = next(name for name in cell["stages"] if name.startswith("extraction-"))
+    cell = noted_cells(tmp_path)[0]
+    extraction = next(name for name in cell.stages if name.startswith("extraction-"))
     key = extraction.partition("-")[2]
-    names = of_note({**cell, "job": {"pooling": "of another version"}})
+    names = of_note(replace(cell, values={"pooling": "of another version"}))
     assert f"features-{digest(features_spec(key, 'of another version', 3))}" in names
     newer = replace(POOLINGS["cls"], version=2)
     monkeypatch.setitem(POOLINGS._rows, "cls", newer)
-    names = of_note({**cell, "job": {"pooling": "cls"}})
+    names = of_note(replace(cell, values={"pooling": "cls"}))
     for version in (1, 2):
         assert f"features-{digest(features_spec(key, 'cls', version))}" in names
 

@@ -222,6 +222,24 @@ def test_what_was_asked_for_last_comes_last(plan, tmp_path):
     assert [cell.key for cell in noted_cells(tmp_path)] == [first.key, second.key]
 
 
+def test_what_an_earlier_version_notes_later_hides_nothing(plan, tmp_path):
+    remember(plan, tmp_path)
+    before = noted_cells(tmp_path)
+    first, second = plan.cells
+    path = tmp_path / "plans" / "labels.json"
+    write_json(path, {first.key: "said once", second.key: "too"})
+    os.utime(path, (0, 0))
+    assert noted_cells(tmp_path) == before
+    os.utime(path, (2**32, 2**32))
+    later = noted_cells(tmp_path)
+    assert later == [
+        replace(cell, label=label) for cell, label in zip(before, ("said once", "too"), strict=True)
+    ]
+    write_json(path, {first.key: {"label": "again", "stages": ["model-1"]}})
+    os.utime(path, (2**32, 2**32))
+    assert noted_cells(tmp_path)[-1] == replace(before[0], label="again", stages=("model-1",))
+
+
 def test_states_are_counted_in_a_fixed_order(tmp_path, capsys):
     cells = [
         CellState(str(i), "cell", state, "") for i, state in enumerate((*STATES[::-1], "stale"))

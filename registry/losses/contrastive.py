@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from registry.losses.precision import in_float32
 from registry.losses.space import Space
 
 if TYPE_CHECKING:
@@ -27,22 +28,14 @@ if TYPE_CHECKING:
 def build(parameters: Mapping[str, float], space: Space) -> LossFunction:
     """Bind the margin beta."""
     beta = parameters["beta"]
-    return lambda batch, memory: contrastive(batch, memory, beta=beta)
+    return in_float32(lambda batch, memory: contrastive(batch, memory, beta=beta))
 
 
 def contrastive(batch: Labelled, memory: Labelled | None, *, beta: float) -> Tensor:
     """Eq. 1 over the batch's own pairs, plus over its pairs with the memory if there is one."""
+    from registry.losses.pair_sum import pair_sum
+
     loss = pair_sum(batch, batch, beta=beta)
     if memory is not None:
         loss = loss + pair_sum(batch, memory, beta=beta)
     return loss / len(batch.labels)
-
-
-def pair_sum(anchors: Labelled, others: Labelled, *, beta: float) -> Tensor:
-    """Sum of eq. 1's terms over anchors x others; an image is no pair with itself."""
-    similarities = anchors.descriptors @ others.descriptors.T
-    same_class = anchors.labels[:, None] == others.labels[None, :]
-    pair = anchors.images[:, None] != others.images[None, :]
-    positive = (1.0 - similarities)[pair & same_class].sum()
-    negative = (similarities - beta).clamp(min=0.0)[pair & ~same_class].sum()
-    return positive + negative

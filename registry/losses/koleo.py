@@ -3,7 +3,8 @@
     L = -(1/N) sum_i log rho_i,   rho_i = min_{j != i} ||z_i - z_j||
 
 Kozachenko-Leonenko estimate after Sablayrolles et al. 2019, arXiv 1806.03198. The paper does not
-say whether the minimum runs over the batch or over batch and memory; here it is the batch.
+say whether the minimum runs over the batch or over batch and memory: koleo has the batch,
+koleo_memory both.
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from registry.losses.pairs import joined
+from registry.losses.precision import in_float32
 from registry.losses.space import Space
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from registry.losses.labelled import Labelled
     from registry.losses.loss import LossFunction
 
 EPS = 1e-8
@@ -23,21 +27,46 @@ EPS = 1e-8
 
 
 def build(parameters: Mapping[str, float], space: Space) -> LossFunction:
-    """Bind the weight lambda."""
+    """Bind the weight lambda; neighbours are those in the batch."""
     weight = parameters["lambda"]
-    return lambda batch, memory: weight * koleo(batch.descriptors)
+    return in_float32(lambda batch, memory: weight * koleo(batch.descriptors))
+
+
+def build_with_memory(parameters: Mapping[str, float], space: Space) -> LossFunction:
+    """Bind the weight lambda; neighbours are those in the batch and in the memory."""
+    weight = parameters["lambda"]
+    return in_float32(lambda batch, memory: weight * koleo_memory(batch, memory))
 
 
 def koleo(descriptors: Tensor) -> Tensor:
-    """Eq. 5 over (N, D) unit descriptors, N >= 2, in float32 even under autocast."""
+    """Eq. 5 over (N, D) unit descriptors, N >= 2."""
     import torch
 
-    with torch.autocast(device_type=descriptors.device.type, enabled=False):
-        z = descriptors.float()
-        with torch.no_grad():  # the nearest neighbour is a choice, not a path for gradients
-            similarities = z @ z.T
-            similarities.fill_diagonal_(-2.0)
-            nearest = similarities.argmax(dim=1)
-        distances = torch.linalg.vector_norm(z - z[nearest], dim=1)
-        entropy: Tensor = -(distances + EPS).log().mean()
-    return entropy
+    with torch.no_grad():  # the nearest neighbour is a choice, not a path for gradients
+        similarities = descriptors @ descriptors.T
+        similarities.fill_diagonal_(-2.0)
+        nearest = similarities.argmax(dim=1)
+    return _entropy_loss(descriptors, descriptors[nearest])
+
+
+def koleo_memory(batch: Labelled, memory: Labelled | None) -> Tensor:
+    """Eq. 5 with the nearest of the batch and the memory, averaged over the batch, N >= 2.
+
+    An earlier copy of an image in the memory is no neighbour of it, by identity.
+    """
+    import torch
+
+    others = joined(batch, memory)
+    with torch.no_grad():
+        similarities = batch.descriptors @ others.descriptors.T
+        similarities[batch.images[:, None] == others.images[None, :]] = -2.0
+        nearest = similarities.argmax(dim=1)
+    return _entropy_loss(batch.descriptors, others.descriptors[nearest])
+
+
+def _entropy_loss(descriptors: Tensor, nearest: Tensor) -> Tensor:
+    import torch
+
+    distances = torch.linalg.vector_norm(descriptors - nearest, dim=1)
+    loss: Tensor = -(distances + EPS).log().mean()
+    return loss

@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from registry.calls import format_call, number, parse_call, split_outside
 from registry.errors import UsageError
-from registry.losses import contrastive, koleo
+from registry.losses import (
+    contrastive,
+    contrastive_euclidean,
+    contrastive_mean,
+    koleo,
+    recall_surrogate,
+    snca,
+)
 from registry.losses.loss import Loss
+from registry.losses.pml import PREFIX, pml_row
+from registry.losses.pml_rows import PML_LOSSES
 from registry.losses.space import Space
 from registry.table import Table, unknown
 
@@ -34,6 +43,36 @@ LOSSES: Table[Loss] = Table(
             parameters=(("beta", 0.5),),
         ),
         Loss(
+            name="contrastive_mean",
+            meaning="contrastive, mean over the pairs whose loss is not 0, positives and negatives",
+            source="pytorch-metric-learning, ContrastiveLoss with cosines: no weight beside it is "
+            "comparable with one beside eq. 1",
+            build=contrastive_mean.build,
+            parameters=(("pos_margin", 1.0), ("beta", 0.5)),
+        ),
+        Loss(
+            name="contrastive_euclidean",
+            meaning="contrastive on distances, squared, margin on the distance of negatives",
+            source="cnnimageretrieval-pytorch, layers/functional.py",
+            build=contrastive_euclidean.build,
+            parameters=(("margin", 0.85),),
+        ),
+        Loss(
+            name="snca",
+            meaning="neighbourhood components over batch and memory, cosines / temperature",
+            source="Wu et al. 2018, arXiv 1808.04699",
+            build=snca.build,
+            parameters=(("temperature", 0.05),),
+        ),
+        Loss(
+            name="recall_surrogate",
+            meaning="smooth Recall@K, K = 1, 2, 4 .. largest_k (RS@k)",
+            source="Patel et al. 2022, arXiv 2108.11179",
+            build=recall_surrogate.build,
+            parameters=(("tau1", 1.0), ("tau2", 0.01), ("largest_k", 16.0)),
+        ),
+        *PML_LOSSES,
+        Loss(
             name="koleo",
             meaning="lambda x differential entropy of the batch (+ contrastive: IRT_R)",
             source="paper, eq. 5",
@@ -41,6 +80,14 @@ LOSSES: Table[Loss] = Table(
             parameters=(("lambda", 0.7),),
             regulariser=True,
             uses_memory=False,
+        ),
+        Loss(
+            name="koleo_memory",
+            meaning="lambda x differential entropy of the batch among batch and memory",
+            source="paper, eq. 5; which of the two, it does not say",
+            build=koleo.build_with_memory,
+            parameters=(("lambda", 0.7),),
+            regulariser=True,
         ),
     ],
 )
@@ -86,9 +133,14 @@ def build_loss(text: str, space: Space) -> dict[str, LossFunction]:
     }
 
 
+def loss_row(name: str) -> Loss:
+    """Return a row by its name, also of pml:NAME; raises UsageError for an unknown one."""
+    return pml_row(name) if name.startswith(PREFIX) else LOSSES[name]
+
+
 def _term(text: str, whole: str) -> Term:
     name, arguments = parse_call(text, "loss")
-    row = LOSSES[name]
+    row = loss_row(name)
     values = dict(row.parameters)
     for parameter, value in arguments.items():
         if parameter not in values:

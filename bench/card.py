@@ -12,9 +12,9 @@ from bench.job import Job
 from bench.scoring import PRECISION_KS
 from registry.datasets import Dataset, dataset_row, source_row
 from registry.datasets.folder import PREFIX as FOLDER
+from registry.losses import parse_loss
 from registry.poolings import POOLINGS
 from registry.projections import PROJECTIONS
-from registry.losses import parse_loss
 from registry.recipe import Selection
 from registry.recipes import parse_recipe
 from registry.timm_models import backbone_row

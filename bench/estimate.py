@@ -37,7 +37,9 @@ def seconds_left(plan: Plan, runs: Path) -> float:
     gmacs = sum(_training(model) for model in plan.trainings() if not artifacts.has(model))
     for extraction, poolings in wanted.items():
         if not artifacts.has_features(extraction, poolings):
-            gmacs += _images(extraction) * image_gmacs(extraction.model.backbone, extraction.resolution)
+            gmacs += _images(extraction) * image_gmacs(
+                extraction.model.backbone, extraction.resolution
+            )
     done = {cell.key for cell in plan.done(runs)}
     left = [cell for cell in plan.cells if cell.key not in done]
     gmacs += sum(_scoring(scores) for scores in {cell.scores for cell in left})

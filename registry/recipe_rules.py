@@ -16,30 +16,39 @@ FREE = ("train_blocks",)
 
 RULES: tuple[tuple[Callable[[Recipe], bool], str], ...] = (
     (
-        lambda recipe: recipe.sampler not in ("class_balanced", "hard_class")
-        or recipe.batch_images % recipe.images_per_class == 0,
+        lambda recipe: (
+            recipe.sampler not in ("class_balanced", "hard_class")
+            or recipe.batch_images % recipe.images_per_class == 0
+        ),
         "batch_images must be a multiple of images_per_class",
     ),
     (
-        lambda recipe: recipe.sampler != "tuples"
-        or (recipe.negatives > 0 and recipe.batch_images % (2 + recipe.negatives) == 0),
+        lambda recipe: (
+            recipe.sampler != "tuples"
+            or (recipe.negatives > 0 and recipe.batch_images % (2 + recipe.negatives) == 0)
+        ),
         "sampler=tuples needs negatives, and batch_images of whole tuples: a multiple of "
         "2 + negatives",
     ),
     (
-        lambda recipe: recipe.sampler != "tuples"
-        or min(recipe.pairs_per_epoch, recipe.pool_images) > 0,
+        lambda recipe: (
+            recipe.sampler != "tuples" or min(recipe.pairs_per_epoch, recipe.pool_images) > 0
+        ),
         "sampler=tuples needs pairs_per_epoch and pool_images",
     ),
     (
-        lambda recipe: recipe.epoch_steps > 0
-        or (recipe.sampler not in ("tuples", "hard_class") and recipe.schedule != "exponential"),
+        lambda recipe: (
+            recipe.epoch_steps > 0
+            or (recipe.sampler not in ("tuples", "hard_class") and recipe.schedule != "exponential")
+        ),
         "sampler=tuples, sampler=hard_class and schedule=exponential need epoch_steps",
     ),
     (
-        lambda recipe: recipe.sampler != "tuples"
-        or recipe.pairs_per_epoch * (2 + recipe.negatives)
-        >= recipe.epoch_steps * recipe.batch_images,
+        lambda recipe: (
+            recipe.sampler != "tuples"
+            or recipe.pairs_per_epoch * (2 + recipe.negatives)
+            >= recipe.epoch_steps * recipe.batch_images
+        ),
         "sampler=tuples: pairs_per_epoch are too few for epoch_steps batches",
     ),
     (

@@ -201,7 +201,7 @@ def with_fields(text: str, typed: Mapping[str, str]) -> str:
     return format_recipe(check_recipe(replace(parse_recipe(text), **changes)))
 
 
-def read_field(field: str, value: str) -> object:
+def read_field(field: str, value: str) -> Any:
     """Read a value as the type that a field has; raises UsageError."""
     if field not in FIELDS:
         raise UsageError(unknown("field of a recipe", field, FIELDS))

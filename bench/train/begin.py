@@ -22,7 +22,7 @@ from bench.train.precision import Precision
 from bench.train.samplers import make_sampler
 from bench.train.selection import Selection
 from bench.train.state import State
-from bench.train.synchronised import synchronised
+from bench.train.synchronised import synchronise
 from registry.datasets.split import Positions
 from registry.losses.space import Space
 from registry.recipe import Recipe
@@ -42,7 +42,7 @@ def begin(  # noqa: PLR0913 - what it is made of
     """Make everything that a training changes; bad are images that nothing is learned from."""
     embedder.to(device).train()
     prepare(embedder, recipe)
-    synchronised(embedder, device, group)
+    synchronise(embedder, device, group)
     if recipe.compile:
         embedder.compile()
     labels = images.source.images.labels

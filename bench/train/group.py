@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -46,6 +46,12 @@ class Group:
 
     rank: int
     size: int
+    apart: bool = True
+    """Whether ranks work apart between two calls: batch norms over all ranks have them wait."""
+
+    def together(self) -> Group:
+        """The same processes, at work in which ranks wait for each other."""
+        return replace(self, apart=False)
 
     @property
     def first(self) -> bool:
@@ -125,7 +131,7 @@ class Group:
 
         Out of memory is out of memory everywhere, so that all go on with smaller pieces.
         """
-        if self.size == 1:
+        if self.size == 1 or not self.apart:
             return work()
         try:
             result = work()

@@ -42,7 +42,7 @@ class Told:
     tracker: Tracker = field(default=UNTRACKED)
 
 
-def train(  # noqa: PLR0913 - what it trains, where, and who is told
+def train(
     embedder: Embedder,
     model: Model,
     images: TrainingImages,

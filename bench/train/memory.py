@@ -22,10 +22,7 @@ class CrossBatchMemory:
         new = Labelled(batch.descriptors.detach(), batch.labels, batch.images)
         if self.size == 0:
             return
-        if self.content is None:
-            joined = new
-        else:
-            joined = _joined(self.content, new)
+        joined = new if self.content is None else _joined(self.content, new)
         self.content = Labelled(
             joined.descriptors[-self.size :],
             joined.labels[-self.size :],

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from registry.errors import UsageError
 
 if TYPE_CHECKING:
-    from registry.recipes import Selection as How
+    from registry.recipe import Selection as How
 
 
 class Selection:

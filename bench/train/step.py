@@ -65,7 +65,7 @@ def gradient(state: State, drawn: Drawn, micro: MicroBatch) -> Step:
     before = generators(state.device)
     group, held = state.group, state.memory.content
     if whole_only(state.network):
-        group = group.whole()  # such norms wait for the other ranks themselves
+        group = group.together()  # such norms wait for the other ranks themselves
 
     def attempt(size: int) -> Step:
         set_generators(before, state.device)
@@ -106,7 +106,9 @@ def _at_once(state: State, drawn: Drawn, group: Group) -> Step:
 
 def _backward(state: State, drawn: Drawn, found: Tensor) -> Step:
     """Compute the objective on the whole batch, and go back from it as far as there is a graph."""
-    batch = Labelled(found, *_about(state, drawn))
+    labels, images = (part.to(state.device) for part in (drawn.labels, drawn.images))
+    tuples = None if drawn.tuples is None else drawn.tuples.to(state.device)
+    batch = Labelled(found, labels, images, tuples)
     kept = batch._replace(descriptors=found.detach())
     if state.fills("before"):
         state.memory.add(kept)
@@ -114,13 +116,6 @@ def _backward(state: State, drawn: Drawn, found: Tensor) -> Step:
     loss: Tensor = sum(terms.values())
     torch.autograd.backward(state.precision.scaled(loss))
     return Step(loss.detach(), {name: term.detach() for name, term in terms.items()}, kept)
-
-
-def _about(state: State, drawn: Drawn) -> list[Tensor | None]:
-    return [
-        None if part is None else part.to(state.device)
-        for part in (drawn.labels, drawn.images, drawn.tuples)
-    ]
 
 
 def _in_pieces(state: State, drawn: Drawn, group: Group, size: int) -> Step:

@@ -117,6 +117,12 @@ def test_one_image_stored_many_times_is_no_pair(choose):
     assert not any(map(len, choose(batch, others)))
 
 
+@pytest.mark.parametrize("choose", [all_triplets, hardest, semi_hard(4.0)])
+def test_a_batch_of_one_class_has_no_triplets(choose):
+    batch = sample(0, 5, classes=1)
+    assert not any(map(len, choose(batch, batch)))
+
+
 def test_the_package_mines_the_same_where_no_image_is_stored_twice():
     miners = pytest.importorskip("pytorch_metric_learning.miners")
     batch = sample(3, 12)._replace(images=torch.arange(12), labels=torch.arange(12) % 3)

@@ -132,11 +132,14 @@ def test_encoding_leaves_modes_statistics_and_random_numbers():
     network, average = averaged()
     network[1].eval()
     modes = [module.training for module in network.modules()]
+    oracle = copy.deepcopy(network).eval()
+    oracle.load_state_dict(average.tensors)
     before, place = held(network), torch.get_rng_state()
     with average.encoding():
         assert not any(module.training for module in network.modules())
         found = network(images())
     assert not found.requires_grad
+    assert torch.equal(found, oracle(images()))
     assert [module.training for module in network.modules()] == modes
     assert modes == [True, True, False, True, True]
     assert torch.equal(torch.get_rng_state(), place)

@@ -91,6 +91,14 @@ def test_a_pass_without_a_graph_takes_no_gradient_from_the_next():
     assert all(parameter.grad is not None for parameter in network.parameters())
 
 
+def test_no_copy_of_an_earlier_weight_is_used():
+    network, precision = network_of(), precision_of("bf16")
+    with precision.autocast():
+        network(inputs())
+        network[2].weight.data = torch.zeros(4, 16)
+        assert torch.equal(network(inputs()), network[2].bias.bfloat16().expand(5, 4))
+
+
 def test_the_scale_keeps_gradients_that_fp16_has_no_numbers_for():
     tiny = 1e-6  # as a factor of the loss: gradients of 1e-8
     network, exact, start = network_of(), network_of(), network_of()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from types import MethodType
 from typing import Any
@@ -40,7 +40,7 @@ def prepare(embedder: Embedder, recipe: Recipe) -> None:
     if recipe.freeze_batch_norm:
         for module in embedder.modules():
             if getattr(module, "running_var", None) is not None:
-                _keep(module, _train_all_but_itself)
+                _keep(module)
     if recipe.channels_last:
         embedder.to(memory_format=torch.channels_last)
 
@@ -130,7 +130,7 @@ def _freeze(backbone: nn.Module, blocks: int, name: str) -> None:
     for module in backbone.modules():
         own = list(module.parameters())
         if own and not any(parameter.requires_grad for parameter in own):
-            _keep(module, _train_nothing)
+            _keep(module)
 
 
 def _layers(backbone: nn.Module, *, coarse: bool) -> dict[str, int]:
@@ -153,17 +153,11 @@ def _patterns(backbone: nn.Module) -> list[str]:
     return found
 
 
-def _keep(module: nn.Module, train: Callable[[nn.Module, bool], nn.Module]) -> None:
-    """Have a module go to its modes so, also where those around it are told to train."""
-    module.train = MethodType(train, module)  # type: ignore[method-assign]
-    module.train(module.training)
+def _keep(module: nn.Module) -> None:
+    """Keep a module in eval mode, also where those around it are told to train."""
+    module.train = MethodType(_stay, module)  # type: ignore[method-assign]
+    module.eval()
 
 
-def _train_nothing(module: nn.Module, mode: bool = True) -> nn.Module:
+def _stay(module: nn.Module, mode: bool = True) -> nn.Module:
     return nn.Module.train(module, False)
-
-
-def _train_all_but_itself(module: nn.Module, mode: bool = True) -> nn.Module:
-    nn.Module.train(module, mode)
-    module.training = False
-    return module

@@ -46,7 +46,7 @@ class Precision:
         """Compute what is in here in this precision: forward passes, each on its own."""
         if self.dtype is None:
             return nullcontext()
-        # a weight is used once per pass; copies kept for longer have no graph after a no_grad pass
+        # a weight is used once per pass: a copy kept for longer saves nothing, and may be stale
         return torch.autocast(self.device.type, dtype=self.dtype, cache_enabled=False)
 
     def scaled(self, loss: Tensor) -> Tensor:

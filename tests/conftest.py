@@ -11,6 +11,7 @@ from PIL import Image
 
 from bench.cli import main
 from tests.inline import InlinePool
+from tests.run_folders import plan_of
 
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=200)
 settings.load_profile("ci")
@@ -74,6 +75,12 @@ def heard():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="module")
+def plan():
+    """Two cells that share a training, an extraction and a fit."""
+    return plan_of()
 
 
 @pytest.fixture

@@ -33,11 +33,6 @@ from tests.run_folders import (
 )
 
 
-@pytest.fixture(scope="module")
-def plan():
-    return plan_of()
-
-
 @pytest.fixture
 def clean(bench, tmp_path):
     def call(*options, exit_code=0):

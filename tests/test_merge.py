@@ -32,11 +32,6 @@ from tests.run_folders import (
 )
 
 
-@pytest.fixture(scope="module")
-def plan():
-    return plan_of()
-
-
 @pytest.fixture
 def runs(tmp_path):
     return tmp_path / "runs"

@@ -26,11 +26,6 @@ from tests.run_folders import (
 )
 
 
-@pytest.fixture(scope="module")
-def plan():
-    return plan_of()
-
-
 @pytest.fixture
 def show(bench, tmp_path):
     def call(*words, exit_code=0):

@@ -176,6 +176,13 @@ def test_too_few_large_classes_are_an_error(name):
         sampler_of(name, labels=np.array([0, 0, 1]), usable=np.arange(3))
 
 
+@pytest.mark.parametrize("name", ["class_balanced", "hard_class"])
+def test_just_enough_large_classes_are_all_drawn(name):
+    labels = np.repeat(np.arange(4), 2)
+    batch = next(sampler_of(name, labels=labels, usable=np.arange(8)))
+    assert set(batch) == set(range(8))
+
+
 def nearest_by_definition(means, seed, count):
     similarity = [float(means[seed].astype(float) @ mean.astype(float)) for mean in means]
     others = [index for index in range(len(means)) if index != seed]

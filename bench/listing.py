@@ -20,6 +20,7 @@ from registry.losses import LOSSES
 from registry.poolings import POOLINGS
 from registry.presets import PRESETS
 from registry.projections import PROJECTIONS
+from registry.recipe import settings
 from registry.recipes import RECIPES
 from registry.table import unknown
 from registry.weights import KINDS
@@ -110,6 +111,19 @@ def _losses() -> tuple[list[str], list[list[str]]]:
     return ["loss", "meaning", "parameters", "source"], rows
 
 
+def _recipes() -> tuple[list[str], list[list[str]]]:
+    rows = [
+        [
+            row.name,
+            row.meaning,
+            ", ".join(f"{name}={value}" for name, value in settings(row).items()),
+            "; ".join(f"{name}: {reason}" for name, reason in row.reasons),
+        ]
+        for row in RECIPES.values()
+    ]
+    return ["recipe", "meaning", "fields", "where its source is silent"], rows
+
+
 def _poolings() -> tuple[list[str], list[list[str]]]:
     rows = [[row.name, row.meaning, " + ".join(row.needs).upper()] for row in POOLINGS.values()]
     return ["pooling", "meaning", "reads tokens"], rows
@@ -127,7 +141,7 @@ _FACTS: dict[str, Callable[[], tuple[list[str], list[list[str]]]]] = {
     "projection": lambda: _meanings(
         "projection", ((row.name, row.meaning) for row in PROJECTIONS.values())
     ),
-    "recipe": lambda: _meanings("recipe", ((row.name, row.meaning) for row in RECIPES.values())),
+    "recipe": _recipes,
     "weights": lambda: _meanings("weights", KINDS.items()),
 }
 

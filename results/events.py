@@ -30,7 +30,7 @@ class Events:
 
 def events_path(runs: Path, key: str) -> Path:
     """File of a training's events; the key is the trained model's."""
-    return runs / "events" / f"{key}.jsonl"
+    return runs / "log" / f"model-{key}.events.jsonl"
 
 
 def read_events(path: Path) -> Events:

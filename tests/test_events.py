@@ -149,7 +149,7 @@ def test_numbers_of_numpy_and_none_are_numbers(tmp_path):
 def test_a_full_disk_switches_it_off(tmp_path):
     (tmp_path / "events").write_text("no folder can be made here")
     said = []
-    guarded = Guarded("events", lambda: EventsFile(tmp_path, Clock()), said.append)
+    guarded = Guarded("--track events", lambda: EventsFile(tmp_path, Clock()), said.append)
     guarded.start("key", "a training", {})
     guarded.log(0, {"loss": 1.0})
     guarded.log(1, {"loss": 1.0})

@@ -136,7 +136,7 @@ def test_a_tracker_that_fails_is_switched_off_and_that_said_once(at):
         opened.append(1)
         return heard
 
-    guarded = Guarded("mine", open_one, notes.append)
+    guarded = Guarded("--track mine", open_one, notes.append)
     for _ in range(3):
         whole_run(guarded, failing=at == "fail")
     assert names(heard.told).count(at) == 1
@@ -153,7 +153,7 @@ def test_a_tracker_that_cannot_be_opened_is_switched_off():
         tries.append(1)
         raise ImportError("no module named protobuf")
 
-    guarded = Guarded("mine", broken, notes.append)
+    guarded = Guarded("--track mine", broken, notes.append)
     whole_run(guarded)
     whole_run(guarded)
     assert len(notes) == len(tries) == 1
@@ -164,7 +164,7 @@ def test_a_tracker_that_cannot_be_opened_is_switched_off():
 def test_ctrl_c_within_a_tracker_is_no_fault_of_its(at):
     notes = []
     heard = Heard(fails=[at], error=KeyboardInterrupt())
-    guarded = Guarded("mine", lambda: heard, notes.append)
+    guarded = Guarded("--track mine", lambda: heard, notes.append)
     with pytest.raises(KeyboardInterrupt):
         whole_run(guarded, failing=at == "fail")
     assert notes == []
@@ -172,7 +172,7 @@ def test_ctrl_c_within_a_tracker_is_no_fault_of_its(at):
 
 def test_a_tracker_that_did_not_start_is_not_ended():
     heard = Heard(fails=["start"], error=KeyboardInterrupt())
-    with pytest.raises(KeyboardInterrupt), tracked(Guarded("m", lambda: heard, print), "k", "", {}):
+    with pytest.raises(KeyboardInterrupt), tracked(Guarded("--track m", lambda: heard, print), "k", "", {}):
         pass
     assert names(heard.told) == ["start"]
 
@@ -184,7 +184,7 @@ def test_each_run_has_a_tracker_of_its_own():
         opened.append(Heard())
         return opened[-1]
 
-    guarded = Guarded("mine", open_one, print)
+    guarded = Guarded("--track mine", open_one, print)
     whole_run(guarded)
     whole_run(guarded, failing=True)
     guarded.finish({})  # no run is under way
@@ -378,7 +378,7 @@ def test_weights_that_cannot_be_written_are_no_finished_run(training, monkeypatc
 @pytest.mark.parametrize("at", ["start", "log", "finish"])
 def test_a_failing_tracker_changes_nothing_in_a_training(training, tmp_path, at):
     notes = []
-    guarded = Guarded("mine", lambda: Heard(fails=[at]), notes.append)
+    guarded = Guarded("--track mine", lambda: Heard(fails=[at]), notes.append)
     same(training.do(guarded), training.do(runs=tmp_path / "other"))
     assert len(notes) == 1
 
@@ -457,7 +457,7 @@ def boards():
 
 
 def guarded(open_one, folder, notes):
-    return Guarded("mine", partial(open_one, folder), notes.append)
+    return Guarded("--track mine", partial(open_one, folder), notes.append)
 
 
 def test_tensorboard_shows_a_training_that_went_on(training, boards, tmp_path, monkeypatch):

@@ -12,7 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from bench.tracking import tensorboard, wandb
-from bench.tracking.tracker import UNTRACKED, Guarded, Several, Tracker
+from bench.tracking.events import EventsFile
+from bench.tracking.tracker import Guarded, Several, Tracker
 from registry.errors import UsageError
 from registry.table import Table
 
@@ -66,10 +67,14 @@ def check_trackers(names: Sequence[str]) -> None:
 def open_trackers(names: Sequence[str], runs: Path, note: Callable[[str], None]) -> Tracker:
     """Return what is told of every run of this process, one after another; it never raises.
 
+    The events file is always one of them.
+
     note is told of a tracker that fails and is switched off.
     """
-    rows = [TRACKERS[name] for name in dict.fromkeys(names)]
-    if not rows:
-        return UNTRACKED
+    events = Guarded("the events file", partial(EventsFile, runs), note)
     folder = runs / "tracking"
-    return Several([Guarded(row.name, partial(row.open, folder), note) for row in rows])
+    asked = [
+        Guarded(f"--track {row.name}", partial(row.open, folder), note)
+        for row in (TRACKERS[name] for name in dict.fromkeys(names))
+    ]
+    return Several([events, *asked])

@@ -118,7 +118,7 @@ class Guarded:
         except Exception as error:  # noqa: BLE001 - whatever it is, the run goes on
             self._open, self._tracker = Untracked, UNTRACKED
             why = f"{type(error).__name__}: {error}".partition("\n")[0]
-            self._note(f"--track {self._name} is switched off ({why}); the run goes on without it")
+            self._note(f"{self._name} is switched off ({why}); the run goes on without it")
 
 
 @contextmanager

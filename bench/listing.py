@@ -51,6 +51,8 @@ def show_axis(name: str) -> None:
         raise UsageError(unknown("axis", name, [*AXES, "preset"]))
     headers, rows = _FACTS[name]() if name in _FACTS else _values(name)
     print_table(headers, rows)
+    if name in _MORE:
+        print_table(*_MORE[name]())
     return None
 
 
@@ -117,11 +119,19 @@ def _recipes() -> tuple[list[str], list[list[str]]]:
             row.name,
             row.meaning,
             ", ".join(f"{name}={value}" for name, value in settings(row).items()),
-            "; ".join(f"{name}: {reason}" for name, reason in row.reasons),
         ]
         for row in RECIPES.values()
     ]
-    return ["recipe", "meaning", "fields", "where its source is silent"], rows
+    return ["recipe", "meaning", "fields"], rows
+
+
+def _reasons() -> tuple[list[str], list[list[str]]]:
+    rows = [
+        [row.name, field, str(getattr(row, field)), reason]
+        for row in RECIPES.values()
+        for field, reason in row.reasons
+    ]
+    return ["recipe", "left open by its source", "value", "reason"], rows
 
 
 def _poolings() -> tuple[list[str], list[list[str]]]:
@@ -144,6 +154,10 @@ _FACTS: dict[str, Callable[[], tuple[list[str], list[list[str]]]]] = {
     "recipe": _recipes,
     "weights": lambda: _meanings("weights", KINDS.items()),
 }
+
+
+_MORE = {"recipe": _reasons}
+"""A second table."""
 
 
 def print_states(cells: Sequence[CellState]) -> None:

@@ -44,7 +44,7 @@ def losses(events):
 def test_a_training_is_read_as_logged(tmp_path):
     part(tmp_path, range(3), end="finished")
     path = events_path(tmp_path, "key")
-    assert path == tmp_path / "events" / "key.jsonl"
+    assert path == tmp_path / "log" / "model-key.events.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert lines[0] == {"name": "a training", "config": {"lr": 0.1, "train": None}}
     assert lines[1:4] == [{"step": step, "loss": 1.0 + step} for step in range(3)]
@@ -147,7 +147,7 @@ def test_numbers_of_numpy_and_none_are_numbers(tmp_path):
 
 
 def test_a_full_disk_switches_it_off(tmp_path):
-    (tmp_path / "events").write_text("no folder can be made here")
+    (tmp_path / "log").write_text("no folder can be made here")
     said = []
     guarded = Guarded("--track events", lambda: EventsFile(tmp_path, Clock()), said.append)
     guarded.start("key", "a training", {})

@@ -26,7 +26,7 @@ def test_every_command_of_the_readme_can_be_planned(photos, monkeypatch):
     """All but the real files: PATH stands for a folder here."""
     monkeypatch.chdir(photos.parent)
     commands = re.findall(r"^bench run (.*?)(?:  #.*)?$", README, re.MULTILINE)
-    assert len(commands) == 5
+    assert len(commands) == 9
     for command in commands:
         plan = make_plan(
             read_matrix(shlex.split(command), preset=None, exclude=[]), skip_bad_images=False

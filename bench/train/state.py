@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +18,6 @@ from bench.train.precision import Precision
 from bench.train.selection import Selection
 from bench.train.snapshot import Snapshot, UnusableError
 from registry.datasets.split import Positions
-from registry.losses.labelled import Labelled
 from registry.recipe import Recipe
 
 
@@ -77,9 +75,7 @@ def take_down(state: State) -> Snapshot:
             for name, value in entries.items()
             if isinstance(value, Tensor)
         }
-    kept = state.memory.content
-    parts = _there(kept)
-    tensors |= {f"memory.{name}": part for name, part in parts.items()}
+    tensors |= {f"memory.{name}": tensor for name, tensor in state.memory.tensors.items()}
     tensors |= {f"selection.{name}": tensor for name, tensor in state.selection.tensors.items()}
     tensors |= {f"collapse.{name}": tensor for name, tensor in state.collapse.tensors.items()}
     tensors["generator.cpu"] = torch.get_rng_state()
@@ -89,7 +85,7 @@ def take_down(state: State) -> Snapshot:
         "losses": state.losses,
         "sampler": state.feed.place,
         "bad": state.bad.tolist(),
-        "offsets": {name: part.storage_offset() for name, part in parts.items()},
+        "memory": state.memory.facts,
         "precision": state.precision.place,
         "selection": state.selection.facts,
         "collapse": state.collapse.facts,
@@ -116,7 +112,7 @@ def put_back(snapshot: Snapshot, state: State) -> None:
     groups = state.optimiser.state_dict()["param_groups"]
     state.optimiser.load_state_dict({"state": entries, "param_groups": groups})
     facts = snapshot.facts
-    state.memory.content = _memory(snapshot.part("memory."), facts["offsets"], state.device)
+    state.memory.put_back(snapshot.part("memory."), facts["memory"], state.device)
     state.feed.place = facts["sampler"]
     state.precision.place = facts["precision"]
     state.selection.put_back(snapshot.part("selection."), facts["selection"])
@@ -137,21 +133,3 @@ def _in_place(state: State) -> Iterator[tuple[str, Tensor]]:
     for part, average in (("encoder", state.encoder), ("average", state.average)):
         if average is not None:
             yield from ((f"{part}.{name}", tensor) for name, tensor in average.tensors.items())
-
-
-def _there(content: Labelled | None) -> dict[str, Tensor]:
-    parts = content._asdict() if content else {}
-    return {name: part for name, part in parts.items() if part is not None}
-
-
-def _memory(
-    parts: Mapping[str, Tensor], offsets: Mapping[str, Any], device: torch.device
-) -> Labelled | None:
-    """Lay the memory out as it was: a product's last bit may depend on where its operands start."""
-    if not parts:
-        return None
-    laid = {}
-    for name, part in parts.items():
-        room = torch.empty(offsets[name] + part.numel(), dtype=part.dtype, device=device)
-        laid[name] = room[offsets[name] :].view(part.shape).copy_(part)
-    return Labelled(**laid)

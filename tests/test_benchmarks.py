@@ -1,4 +1,4 @@
-"""benchmarks/scoring.py and engine.py run at small sizes; scoring agrees with itself."""
+"""Scripts of benchmarks/ run at small sizes; scoring agrees with itself."""
 
 import importlib
 import json
@@ -79,3 +79,22 @@ def test_what_stages_say_they_took_is_added_up_once(tmp_path, monkeypatch):
     manifest("scores", "a", "log/scores-a.log", 0.25)
     manifest("scores", "b", "log/scores-b.log", 0.25)
     assert recorded(tmp_path) == 8.5
+
+
+def training(*words):
+    """Run benchmarks/training.py; return the rows of its table by what they are of."""
+    command = [sys.executable, str(ROOT / "benchmarks" / "training.py"), *words, "--quick"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = [line.strip("|").split("|") for line in done.stdout.splitlines() if line[:1] == "|"]
+    return {row[0].strip(): row[1].split()[0] for row in rows[2:]}
+
+
+@pytest.mark.slow
+def test_a_training_takes_turns_with_the_bare_network():
+    found = training("--turns", "2")
+    assert {"our step", "bare step", "ratio", "our training"} <= found.keys()
+    shares = [float(value) for name, value in found.items() if name.startswith("of our step: ")]
+    assert len(shares) == 9
+    assert min(shares) >= 0
+    assert abs(sum(shares) - 100) < 10  # medians need not add up to all

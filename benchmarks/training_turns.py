@@ -38,24 +38,31 @@ PARTS: Mapping[str, tuple[tuple[object, str], ...]] = {
 
 
 @dataclass(frozen=True)
+class Cost:
+    """Of a step."""
+
+    seconds: float
+    processor: float
+    """Seconds of all threads together, which other processes' work adds little to."""
+    peak: float
+    """Bytes in use at most; both networks are always there."""
+
+
+@dataclass(frozen=True)
 class Turn:
-    """A step of ours and the bare one after it: seconds, and bytes at their peaks.
+    """A step of ours and the bare one after it."""
 
-    Both networks are always there.
-    """
-
-    ours: float
-    bare: float
-    our_peak: float
-    bare_peak: float
+    ours: Cost
+    bare: Cost
     parts: Mapping[str, float]
+    """Seconds of ours."""
 
     def shares(self) -> dict[str, float]:
         """What of our step goes where; what no part has is the rest."""
         parts = {name: self.parts.get(name, 0.0) for name in PARTS}
         parts["backward"] = parts.pop(GRADIENT) - parts[EMBED] - parts[LOSS]
-        parts["the rest"] = self.ours - sum(parts.values())
-        return {name: seconds / self.ours for name, seconds in parts.items()}
+        parts["the rest"] = self.ours.seconds - sum(parts.values())
+        return {name: seconds / self.ours.seconds for name, seconds in parts.items()}
 
 
 @dataclass
@@ -70,7 +77,7 @@ class Turns(Silent):
     ahead: Ordered | None = None
     """The batch that is being decoded: a step of ours ends when it is there."""
     _parts: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    _since: float = 0.0
+    _since: tuple[float, float] = (0.0, 0.0)
 
     @contextmanager
     def step(self, name: str, total: int, unit: str, done: int = 0) -> Iterator[Any]:
@@ -81,12 +88,10 @@ class Turns(Silent):
     def _turn(self, n: int, said: str = "") -> None:
         if self.ahead is not None:
             wait(self.ahead.pixels)
-        ours, our_peak = self._end()
-        parts = dict(self._parts)
+        ours, parts = self._end(), dict(self._parts)
         self._begin()
         self.bare()
-        bare, bare_peak = self._end()
-        self.done.append(Turn(ours, bare, our_peak, bare_peak, parts))
+        self.done.append(Turn(ours, self._end(), parts))
         self._begin()
 
     def _begin(self) -> None:
@@ -95,14 +100,15 @@ class Turns(Silent):
         forget_peak()
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
-        self._since = time.perf_counter()
+        self._since = time.perf_counter(), time.process_time()
 
-    def _end(self) -> tuple[float, float]:
+    def _end(self) -> Cost:
         self.wait()
-        seconds = time.perf_counter() - self._since
+        started, used = self._since
+        seconds, processor = time.perf_counter() - started, time.process_time() - used
         if self.device.type == "cuda":
-            return seconds, float(torch.cuda.max_memory_allocated(self.device))
-        return seconds, 1024 * kilobytes("VmHWM")
+            return Cost(seconds, processor, float(torch.cuda.max_memory_allocated(self.device)))
+        return Cost(seconds, processor, 1024 * kilobytes("VmHWM"))
 
     def wait(self) -> None:
         """Until the device has done all that it was given."""

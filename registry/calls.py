@@ -32,6 +32,12 @@ def format_call(name: str, arguments: Mapping[str, object]) -> str:
     return f"{name}({inside})" if inside else name
 
 
+def written(value: float) -> str:
+    """Write a number as people do, with as many digits as it takes to read the same one."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
+
+
 def split_outside(text: str, separator: str) -> list[str]:
     """Split at a separator outside parentheses: a,b(c=1,2) -> a and b(c=1,2)."""
     return re.split(re.escape(separator) + r"(?![^()]*\))", text)

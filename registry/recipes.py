@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from registry.calls import format_call, number, parse_call
+from registry.calls import format_call, number, parse_call, written
 from registry.errors import UsageError
 from registry.recipe import WORDS, Recipe
 from registry.recipe_rules import check_recipe
@@ -227,4 +227,4 @@ def _choice(about: str, value: str, known: Mapping[str, object]) -> object:
 def _text(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
+    return written(value) if isinstance(value, float) else str(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from registry.calls import format_call, number, parse_call, split_outside
+from registry.calls import format_call, number, parse_call, split_outside, written
 from registry.errors import UsageError
 from registry.losses import (
     contrastive,
@@ -151,5 +151,5 @@ def _term(text: str, whole: str) -> Term:
 
 def _format(row: Loss, values: Mapping[str, float]) -> str:
     defaults = dict(row.parameters)
-    changed = {name: f"{value:g}" for name, value in values.items() if value != defaults[name]}
+    changed = {name: written(value) for name, value in values.items() if value != defaults[name]}
     return format_call(row.name, changed)

@@ -12,18 +12,21 @@ def axis_words(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Complete AXIS= and then its values, after the last comma."""
-    from registry.axes import AXES
+    from registry.axes import AXES, FIELD, SHORT, axis_row
+    from registry.recipes import FIELDS
 
     axis, equals, typed = incomplete.partition("=")
+    fields = [FIELD + field for field in FIELDS]
     if not equals:
-        return [CompletionItem(f"{name}=") for name in AXES if name.startswith(axis)]
-    if axis not in AXES:
+        names = fields if axis.startswith(FIELD) else [*AXES, *SHORT]
+        return [CompletionItem(f"{name}=") for name in names if name.startswith(axis)]
+    if axis not in (*AXES, *SHORT, *fields):
         return []
     before, comma, last = typed.rpartition(",")
     given = before.split(",")
     return [
         CompletionItem(f"{axis}={before}{comma}{value}")
-        for value in AXES[axis].known
+        for value in axis_row(axis).known
         if value.startswith(last) and value not in given
     ]
 

@@ -23,7 +23,14 @@ from registry.errors import UsageError
 from registry.losses import LOSSES, format_loss, parse_loss
 from registry.poolings import POOLINGS
 from registry.projections import PROJECTIONS
-from registry.recipes import FIELDS, RECIPES, format_recipe, parse_recipe, read_field
+from registry.recipes import (
+    FIELDS,
+    RECIPES,
+    format_recipe,
+    known_words,
+    parse_recipe,
+    read_field,
+)
 from registry.table import R, Table, unknown
 from registry.timm_models import TIMM_PREFIX, backbone_row
 from registry.transforms import TRANSFORMS
@@ -96,7 +103,7 @@ def _weights(item: str) -> list[str]:
 
 def _loss(item: str) -> list[str]:
     if _is_glob(item):
-        return LOSSES.matching(item)
+        return _TRAINING_LOSSES.matching(item)
     return [format_loss(parse_loss(text)) for text in sweep(item)]
 
 
@@ -122,6 +129,9 @@ def _is_glob(item: str) -> bool:
     return any(character in item for character in "*?[")
 
 
+_TRAINING_LOSSES = Table("loss", [row for row in LOSSES.values() if not row.regulariser])
+"""Those that need no other beside them; none is one."""
+_SUMS = tuple(f"contrastive+{row.name}" for row in LOSSES.values() if row.regulariser)
 _RANGE = re.compile(r"(\d+)\.\.(\d+)(?::(x?)(\d+))?")
 
 
@@ -201,7 +211,12 @@ AXES: Table[Axis] = Table(
             read=_named(POOLINGS),
             known=tuple(POOLINGS),
         ),
-        Axis(name="loss", meaning="what is trained for", read=_loss, known=tuple(LOSSES)),
+        Axis(
+            name="loss",
+            meaning="what is trained for; terms are joined by +",
+            read=_loss,
+            known=(*_TRAINING_LOSSES, *_SUMS, "pml:NAME"),
+        ),
         Axis(
             name="recipe",
             meaning="how it is trained",
@@ -268,7 +283,8 @@ def axis_row(name: str) -> Axis:
         return AXES[name]
     if field not in FIELDS:
         raise UsageError(unknown("field of a recipe", field, FIELDS))
-    return Axis(name=name, meaning=f"the recipe's {field}", read=_field(field), known=())
+    meaning, known = f"the recipe's {field}", known_words(field)
+    return Axis(name=name, meaning=meaning, read=_field(field), known=known)
 
 
 def split_items(text: str) -> list[str]:

@@ -170,6 +170,7 @@ RECIPES: Table[Recipe] = Table(
 FIELDS = tuple(field.name for field in fields(Recipe) if field.name not in (*WORDS, "version"))
 """What can be typed: recipe.FIELD=VALUE."""
 _TYPES = get_type_hints(Recipe)
+YES, NO = "yes", "no"
 
 
 def parse_recipe(text: str) -> Recipe:
@@ -205,26 +206,28 @@ def read_field(field: str, value: str) -> Any:
     """Read a value as the type that a field has; raises UsageError."""
     if field not in FIELDS:
         raise UsageError(unknown("field of a recipe", field, FIELDS))
+    kind, about, words = _TYPES[field], f"recipe.{field}", known_words(field)
+    if words:
+        if value not in words:
+            raise UsageError(unknown(about, value, words))
+        return value == YES if kind is bool else value
+    found = number(about, value)
+    if kind is int and found != int(found):
+        raise UsageError(f"{about} must be a whole number, not {value!r}")
+    return kind(found)
+
+
+def known_words(field: str) -> tuple[str, ...]:
+    """What a field may be, where it is no number."""
     kind = _TYPES[field]
-    about = f"recipe.{field}"
     if kind is bool:
-        return _choice(about, value, {"yes": True, "no": False})
-    if kind is int or kind is float:
-        found = number(about, value)
-        if kind is int and found != int(found):
-            raise UsageError(f"{about} must be a whole number, not {value!r}")
-        return kind(found)
-    names = get_args(kind) if get_origin(kind) is Literal else tuple(AUGMENTATIONS)
-    return _choice(about, value, {name: name for name in names})
-
-
-def _choice(about: str, value: str, known: Mapping[str, object]) -> object:
-    if value not in known:
-        raise UsageError(unknown(about, value, known))
-    return known[value]
+        return (YES, NO)
+    if get_origin(kind) is Literal:
+        return get_args(kind)
+    return tuple(AUGMENTATIONS) if kind is str else ()
 
 
 def _text(value: object) -> str:
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return YES if value else NO
     return written(value) if isinstance(value, float) else str(value)

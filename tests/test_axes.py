@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.job import Job
-from registry.axes import AXES, split_items
+from registry.axes import AXES, axis_row, matches, split_items
 from registry.errors import UsageError
+from registry.losses import LOSSES
 from results import names
 
 
@@ -33,13 +34,78 @@ def test_axes_are_the_fields_of_a_job():
         ("loss", "contrastive(beta=0.5)", ["contrastive"]),
         (
             "loss",
-            "contrastive+koleo(beta=0.3,lambda=0,0.3,1)",
-            [f"contrastive+koleo(beta=0.3,lambda={value})" for value in ("0", "0.3", "1")],
+            "contrastive(beta=0.3)+koleo(lambda=0,0.7,1)",
+            [
+                f"contrastive(beta=0.3)+{koleo}"
+                for koleo in ("koleo(lambda=0)", "koleo", "koleo(lambda=1)")
+            ],
         ),
+        ("loss", "contrastive*", ["contrastive", "contrastive_mean", "contrastive_euclidean"]),
+        ("recipe", "irt-[sc]*", ["irt-sop", "irt-cub"]),
+        ("recipe", "twin(lr=0.001,5e-4)", ["twin(lr=0.001)", "twin"]),
+        ("test_resolution", "same", ["same"]),
+        ("test_resolution", "64..128:32", ["64", "96", "128"]),
     ],
 )
 def test_items_and_their_values(axis, item, values):
     assert AXES[axis].read(item) == values
+
+
+def test_no_glob_means_a_loss_that_needs_another_beside_it():
+    found = AXES["loss"].read("*")
+    assert "none" in found
+    assert not [name for name in found if LOSSES[name].regulariser]
+    with pytest.raises(UsageError, match="unknown loss 'koleo"):
+        AXES["loss"].read("koleo*")
+
+
+def test_a_field_of_the_recipe_is_an_axis():
+    assert axis_row("recipe.lr").read("1e-5") == ["1e-5"]
+    assert axis_row("recipe.sampler").known == ("class_balanced", "random", "hard_class", "tuples")
+    assert axis_row("recipe.channels_last").known == ("yes", "no")
+    assert axis_row("recipe.lr").known == ()
+    assert axis_row("dims") is AXES["dims"]
+
+
+def test_select_is_short_for_a_field_of_the_recipe():
+    row = axis_row("select")
+    assert (row.name, row.known) == ("recipe.selection", ("last", "validation", "test"))
+
+
+@pytest.mark.parametrize(
+    ("axis", "item", "message"),
+    [
+        ("recipe.lr", "fast", "recipe.lr must be a number, not 'fast'"),
+        ("recipe.steps", "1.5", "recipe.steps must be a whole number"),
+        ("select", "tset", "unknown recipe.selection 'tset'; did you mean 'test'"),
+        ("recipe.compile", "true", r"unknown recipe.compile 'true' .*yes, no"),
+        ("recipe.transform", "squar", "did you mean 'square"),
+    ],
+)
+def test_a_value_that_a_field_cannot_have_is_said(axis, item, message):
+    with pytest.raises(UsageError, match=message):
+        axis_row(axis).read(item)
+
+
+@pytest.mark.parametrize(
+    ("axis", "message"),
+    [
+        ("recipe.stepz", "unknown field of a recipe 'stepz'; did you mean 'steps'"),
+        ("recipe.meaning", "unknown field of a recipe 'meaning'"),
+        ("recipe.version", "unknown field of a recipe 'version'"),
+        ("resolutoin", "did you mean 'resolution'"),
+    ],
+)
+def test_what_is_no_axis_is_said(axis, message):
+    with pytest.raises(UsageError, match=message):
+        axis_row(axis)
+
+
+def test_patterns_of_exclude_mean_canonical_values():
+    assert matches("loss", "contrastive(beta=0.50)", "contrastive")
+    assert matches("recipe", "twin*", "twin(lr=0.1)")
+    assert not matches("recipe", "twin", "twin(lr=0.1)")
+    assert matches("select", "test", "test")
 
 
 def test_twins_are_all_five():

@@ -35,7 +35,12 @@ def test_values_in_bash_are_what_follows_the_equals_sign():
 
 
 def test_all_values_follow_a_bare_equals_sign_in_bash():
-    assert complete("bash", ["bench", "run", "projection", "="]) == ["pca", "linear", "none"]
+    assert complete("bash", ["bench", "run", "projection", "="]) == [
+        "pca",
+        "linear",
+        "matryoshka",
+        "none",
+    ]
 
 
 def test_a_second_axis_in_bash():
@@ -45,7 +50,23 @@ def test_a_second_axis_in_bash():
 
 def test_a_value_is_not_offered_twice():
     found = complete("zsh", ["bench", "run", "projection=pca,"])
-    assert found == ["projection=pca,linear", "projection=pca,none"]
+    assert found == [f"projection=pca,{name}" for name in ("linear", "matryoshka", "none")]
+
+
+def test_fields_of_the_recipe_are_axes():
+    assert complete("zsh", ["bench", "run", "recipe.memory_s"]) == [
+        "recipe.memory_share=",
+        "recipe.memory_start=",
+    ]
+    assert complete("zsh", ["bench", "run", "rec"]) == ["recipe="]
+    assert complete("bash", ["bench", "run", "recipe.optimiser", "=", "ad"]) == ["adamw", "adam"]
+    assert complete("zsh", ["bench", "run", "recipe.lr=1"]) == []
+    assert complete("zsh", ["bench", "run", "recipe.ema_=1"]) == []
+
+
+def test_the_short_name_of_a_field_is_an_axis():
+    assert complete("bash", ["bench", "run", "sele"]) == ["select="]
+    assert complete("zsh", ["bench", "run", "select=last,v"]) == ["select=last,validation"]
 
 
 def test_an_unknown_axis_completes_to_nothing():

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.exact.grid import on_grid
 from bench.execution.artifacts import Artifacts
 from bench.identity import (
     Descriptors,
@@ -24,7 +25,7 @@ from bench.progress import Silent
 from bench.scoring import score
 from bench.stages.compute import compute
 from bench.stages.context import Context
-from bench.stages.descriptors import principal_components, unit
+from bench.stages.descriptors import load_descriptors, principal_components, unit
 from bench.stages.features import load_features
 from bench.stages.scores import read_metrics
 from bench.stages.weights import load_embedder
@@ -48,7 +49,7 @@ def context(tmp_path, data):
 def extraction(folder, *, skip=False):
     name = f"folder:{folder}"
     images = digest(image_identity(source_row(name), None))
-    return Extraction(NAIVE, name, images, "evaluated", "short_center", None, skip)
+    return Extraction(NAIVE, name, images, 64, "evaluated", "short_center", None, skip)
 
 
 def test_one_pass_yields_every_pooling(photos, context, monkeypatch):
@@ -130,6 +131,23 @@ def test_more_dims_than_the_fit_spans_is_an_error(photos, context):
     compute(Fit(features, "pca"), [], context)
     with pytest.raises(WorkError, match=r"those given span (20|1\d)"):
         compute(asked, [], context)
+
+
+def test_descriptors_without_a_fit_are_the_first_numbers(photos, context, monkeypatch):
+    monkeypatch.setattr("bench.stages.descriptors.ROWS_AT_ONCE", 8)
+    (photos / "class0" / "1.jpg").write_bytes(b"")
+    features = Features(extraction(photos, skip=True), "avg")
+    compute(features.extraction, ["avg"], context)
+    pooled = load_features(features, context).vectors.astype(np.float64)
+    for dims in (1, 5, 96):
+        asked = Descriptors(features, None, dims)
+        compute(asked, [], context)
+        found = load_descriptors(asked, context)
+        assert found.shape == (21, dims)
+        np.testing.assert_array_equal(found, on_grid(found))
+        norms = np.linalg.norm(pooled[:, :dims], axis=1, keepdims=True)
+        norms[1] = 1  # the image that cannot be read
+        np.testing.assert_allclose(found, pooled[:, :dims] / norms, atol=2**-26)
 
 
 def test_descriptors_have_norm_one_and_zero_stays_zero():

@@ -19,12 +19,12 @@ Doubles = npt.NDArray[np.float64]
 
 
 def project_features(descriptors: Descriptors, context: Context) -> None:
-    """Project, normalise and round to the grid."""
+    """Project or cut, normalise and round to the grid."""
     pooled = load_features(descriptors.features, context)
     projection = _projection(descriptors, context)
 
     def write(folder: Path) -> None:
-        _write_rows(folder / DESCRIPTORS, pooled, projection)
+        _write_rows(folder / DESCRIPTORS, pooled, projection, descriptors.dims)
 
     context.publish(descriptors, write)
 
@@ -35,7 +35,7 @@ def load_descriptors(descriptors: Descriptors, context: Context) -> Vectors:
 
 
 Projection = tuple[Doubles, Doubles] | None
-"""(C,) mean and (C, dims) basis; None keeps the features as they are."""
+"""(C,) mean and (C, dims) basis; None keeps the first numbers of the features."""
 
 
 def _projection(descriptors: Descriptors, context: Context) -> Projection:
@@ -51,10 +51,10 @@ def _projection(descriptors: Descriptors, context: Context) -> Projection:
     return mean, basis[:, : descriptors.dims]
 
 
-def _write_rows(path: Path, pooled: PooledVectors, projection: Projection) -> None:
+def _write_rows(path: Path, pooled: PooledVectors, projection: Projection, dims: int) -> None:
     """Write descriptors block by block: a million distractors need not fit into memory."""
     n, width = pooled.vectors.shape
-    shape = (n, projection[1].shape[1] if projection else width)
+    shape = (n, dims if projection else min(dims, width))
     header = {"descr": "<f4", "fortran_order": False, "shape": shape}
     with path.open("wb") as file:  # not a memory map: a full disk would end the process
         np.lib.format.write_array_header_1_0(file, header)
@@ -62,7 +62,7 @@ def _write_rows(path: Path, pooled: PooledVectors, projection: Projection) -> No
             block = pooled.vectors[start : start + ROWS_AT_ONCE].astype(np.float64)
             if projection:
                 block = (block - projection[0]) @ projection[1]
-            rows = unit(block)
+            rows = unit(block[:, :dims])
             bad = pooled.bad[(pooled.bad >= start) & (pooled.bad < start + len(rows))]
             rows[bad - start] = 0.0
             file.write(rows.astype("<f4").tobytes())

@@ -113,8 +113,8 @@ def resolve(cell: Mapping[str, str]) -> Job | Pruned:
     )
     reason = (
         _wrong_pooling(job, backbone)
+        or _wrong_size("resolution" if same else "test_resolution", evaluated_at, backbone)
         or _wrong_size("resolution", job.resolution, backbone)
-        or _wrong_size("test_resolution", job.evaluated_at, backbone)
         or _wrong_shape(job, backbone)
         or _wrong_dims(job, backbone)
         or _wrong_training(job, backbone, dataset)

@@ -63,8 +63,23 @@ def test_an_axis_that_does_not_matter_makes_no_second_job(axis, photos):
         ({"pooling": "gem_learned", "loss": "none"}, "nothing learns it with loss=none"),
         ({"dims": "512"}, "above deit_s's native width 384"),
         ({"dims": "128", "projection": "none"}, "projection=none keeps deit_s's width 384"),
-        ({"projection": "linear", "loss": "none"}, "nothing trains a head"),
+        ({"projection": "linear", "loss": "none"}, "projection=linear: nothing trains it with loss=none"),
         ({"resolution": "100"}, "patches of 16 do not divide it; take 96 or 112"),
+        ({"projection": "matryoshka", "loss": "none"}, "projection=matryoshka: nothing trains it"),
+        (
+            {"projection": "matryoshka", "dims": "512"},
+            "above deit_s's native width 384; only a learned head goes there (projection=linear)",
+        ),
+        ({"test_resolution": "100"}, "test_resolution=100: deit_s's patches of 16 do not"),
+        ({"resolution": "100", "test_resolution": "96"}, "resolution=100: deit_s's patches"),
+        (
+            {"loss": "none", "test_resolution": "100", "resolution": "64"},
+            "test_resolution=100: deit_s's patches",
+        ),
+        (
+            {"dataset": "twin-roxford", "recipe.selection": "test"},
+            "select=test: a checkpoint is selected by R@1, which twin-roxford has not",
+        ),
         ({"resolution": "8"}, "do not divide it; take 16"),
         ({"backbone": "resnet50", "resolution": "31"}, "below resnet50's total stride 32"),
         ({"backbone": "resnet50", "dims": "1024"}, "PCA needs more images than dimensions"),
@@ -80,6 +95,53 @@ def test_an_axis_that_does_not_matter_makes_no_second_job(axis, photos):
 )
 def test_cells_that_make_no_sense_say_why(cell, why):
     assert why in reason(**cell)
+
+
+def test_a_recipe_is_written_in_one_form():
+    assert job().recipe == "twin"
+    assert job(**{"recipe.lr": "5e-4"}).recipe == "twin"
+    assert job(**{"recipe.lr": "0.001", "recipe.steps": "9"}).recipe == "twin(steps=9,lr=0.001)"
+    assert job(recipe="twin(lr=1)", **{"recipe.lr": "0.001"}).recipe == "twin(lr=0.001)"
+    assert job(recipe="smoke", **{"recipe.selection": "test"}).recipe == "smoke(selection=test)"
+
+
+def test_a_recipe_that_cannot_be_is_said():
+    with pytest.raises(UsageError, match="recipe.lr=-1.0 is out of range"):
+        job(**{"recipe.lr": "-1"})
+    with pytest.raises(UsageError, match="multiple of images_per_class"):
+        job(**{"recipe.batch_images": "15"})
+
+
+@pytest.mark.parametrize("axis", ["recipe.lr", "recipe.selection", "recipe.steps"])
+def test_a_field_of_the_recipe_makes_no_second_job_without_training(axis):
+    value = {"recipe.lr": "1", "recipe.selection": "test", "recipe.steps": "7"}[axis]
+    assert job(loss="none") == job(loss="none", **{axis: value})
+
+
+def test_without_training_there_is_one_resolution():
+    """That of the evaluated images: at whatever size it was not trained."""
+    plain = job(loss="none", resolution="96")
+    assert (plain.resolution, plain.test_resolution) == (96, None)
+    assert job(loss="none", resolution="64", test_resolution="96") == plain
+    assert job(loss="none", resolution="64", test_resolution="same").resolution == 64
+
+
+def test_a_test_resolution_equal_to_that_of_training_is_none():
+    assert job(test_resolution="64") == job(test_resolution="same") == job()
+    other = job(test_resolution="96")
+    assert (other.resolution, other.test_resolution, other.evaluated_at) == (64, 96, 96)
+    assert "64/96px" in other.label
+
+
+def test_a_network_may_be_trained_at_a_size_it_is_not_evaluated_at():
+    made = job(backbone="resnet50", resolution="64", test_resolution="100")
+    assert (made.resolution, made.evaluated_at) == (64, 100)
+
+
+@pytest.mark.parametrize("dims", ["16", "384"])
+def test_nested_dims_are_cut_not_fitted(dims):
+    made = job(projection="matryoshka", dims=dims)
+    assert (made.dims, made.projection) == (int(dims), "matryoshka")
 
 
 def test_a_learned_head_may_be_wider_than_the_backbone():

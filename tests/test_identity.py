@@ -1,16 +1,17 @@
 """bench.identity: keys hold everything that numbers depend on, and nothing else."""
 
 import dataclasses
+import importlib
 import shutil
 
 import pytest
 
 from bench import identity
-from bench.identity import key_of, report_key, scores_of
+from bench.identity import key_of, report_key, scores_of, spec_of
 from bench.job import resolve
 from bench.matrix import read_matrix
 from bench.plan import make_plan
-from registry import backbones, recipes
+from registry import backbones, recipe, recipes
 from registry.table import Table
 from tests.conftest import write_photos
 
@@ -24,6 +25,10 @@ def key(**cell):
     return report_key(one, scores_of(one, skip_bad_images=False))
 
 
+def model_of(**cell):
+    return scores_of(job(**cell), skip_bad_images=False).descriptors.features.extraction.model
+
+
 @pytest.fixture(autouse=True)
 def forget():
     """Keys are remembered within a process; the tests change what they are made of."""
@@ -35,7 +40,7 @@ def forget():
 def test_the_keys_of_the_smoke_preset_are_pinned():
     """A change here means that everybody's finished work is computed again: is that meant?"""
     plan = make_plan(read_matrix([], preset="smoke", exclude=[]), skip_bad_images=False)
-    assert [cell.key for cell in plan.cells][:2] == ["b3dc89b14192342b", "2d22643100c62afc"]
+    assert [cell.key for cell in plan.cells][:2] == ["07c6012872eba122", "4d0089bfcd0d26bb"]
 
 
 @pytest.mark.parametrize(
@@ -46,9 +51,14 @@ def test_the_keys_of_the_smoke_preset_are_pinned():
         {"pooling": "avg"},
         {"loss": "contrastive(beta=0.4)"},
         {"recipe": "smoke"},
+        {"recipe.lr": "0.1"},
+        {"recipe.selection": "validation"},
+        {"recipe.selection": "test"},
         {"resolution": "96"},
+        {"test_resolution": "96"},
         {"dims": "32"},
         {"projection": "linear"},
+        {"projection": "matryoshka"},
         {"seed": "1"},
         {"loss": "none"},
         {"train": "own"},
@@ -64,12 +74,121 @@ def test_what_a_recipe_says_is_in_the_key_not_its_name(monkeypatch):
     row = recipes.RECIPES["twin"]
     same = dataclasses.replace(row, meaning="other words")
     other = dataclasses.replace(row, lr=1e-3)
-    monkeypatch.setattr(identity, "RECIPES", Table("recipe", [same]))
+    monkeypatch.setattr(recipes, "RECIPES", Table("recipe", [same]))
     identity.key_of.cache_clear()
     assert key() == before
-    monkeypatch.setattr(identity, "RECIPES", Table("recipe", [other]))
+    monkeypatch.setattr(recipes, "RECIPES", Table("recipe", [other]))
     identity.key_of.cache_clear()
     assert key() != before
+
+
+def test_a_new_field_that_changes_nothing_leaves_every_key(monkeypatch):
+    """As the version after this one adds it."""
+    before = key()
+
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Later(recipe.Recipe):
+        mixup: float = 0.0
+
+    later = Later(**vars(recipes.RECIPES["twin"]))
+    monkeypatch.setattr(recipe, "Recipe", Later)
+    for row, same in ((later, True), (dataclasses.replace(later, mixup=0.5), False)):
+        monkeypatch.setattr(recipes, "RECIPES", Table("recipe", [row]))
+        identity.key_of.cache_clear()
+        assert (key() == before) == same
+
+
+def test_a_default_written_out_is_no_other_key():
+    assert key(**{"recipe.lr": "5e-4", "recipe.channels_last": "no"}) == key()
+    assert key(recipe="twin(lr=0.0005)", loss="contrastive") == key()
+    assert key(**{"recipe.lr": "0.1"}) == key(recipe="twin(lr=0.1)")
+
+
+@pytest.mark.parametrize("which", ["loss", "transform", "pooling"])
+def test_versions_of_what_a_training_uses_are_in_the_key(monkeypatch, which):
+    tables = {
+        "loss": ("registry.losses.LOSSES", "contrastive"),
+        "transform": ("bench.identity.AUGMENTATIONS", "short_random_flip"),
+        "pooling": ("bench.identity.POOLINGS", "cls"),
+    }
+    before, untrained = key(), key(loss="none")
+    place, name = tables[which]
+    module, _, attribute = place.rpartition(".")
+    table = getattr(importlib.import_module(module), attribute)
+    rows = [
+        dataclasses.replace(row, version=9) if row.name == name else row for row in table.values()
+    ]
+    monkeypatch.setattr(place, Table(which, rows))
+    identity.key_of.cache_clear()
+    assert key() != before
+    assert (key(loss="none") == untrained) == (which != "pooling")
+
+
+def test_a_size_of_evaluation_alone_shares_the_training():
+    one, other = (model_of(test_resolution=size) for size in ("same", "96"))
+    assert one == other
+    assert model_of(resolution="96", test_resolution="64") != one
+    extractions = [
+        scores_of(job(test_resolution=size), skip_bad_images=False).descriptors.features.extraction
+        for size in ("same", "96")
+    ]
+    assert [found.resolution for found in extractions] == [64, 96]
+
+
+def test_a_fit_is_on_images_of_the_evaluated_size():
+    fit = scores_of(job(dims="8", test_resolution="96"), skip_bad_images=False).descriptors.fit
+    assert fit.features.extraction.resolution == 96
+
+
+def test_one_training_serves_every_nested_size():
+    found = [
+        scores_of(job(projection="matryoshka", dims=dims), skip_bad_images=False)
+        for dims in ("8", "16", "64")
+    ]
+    assert len({one.descriptors.features for one in found}) == 1
+    assert len({key_of(one) for one in found}) == 3
+    assert {one.descriptors.fit for one in found} == {None}
+    training = found[0].descriptors.features.extraction.model.training
+    assert (training.head_dims, training.nested) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("projection", "head", "nested"), [("linear", 16, False), ("pca", None, False)]
+)
+def test_only_a_learned_head_has_its_size_in_the_training(projection, head, nested):
+    training = model_of(projection=projection, dims="16").training
+    assert (training.head_dims, training.nested) == (head, nested)
+
+
+@pytest.mark.parametrize("selection", ["last", "validation"])
+def test_a_checkpoint_of_training_images_alone_serves_every_dataset(selection):
+    cell = {"train": "twins", "recipe.selection": selection}
+    one, other = (model_of(dataset=name, **cell) for name in ("twin-sop", "twin-cub"))
+    assert one == other
+    assert one.training.selected_on is None
+
+
+def test_a_checkpoint_selected_on_the_test_images_is_that_datasets_own():
+    cell = {"train": "twins", "recipe.selection": "test"}
+    one, other = (model_of(dataset=name, **cell) for name in ("twin-sop", "twin-cub"))
+    assert [one.training.selected_on, other.training.selected_on] == ["twin-sop", "twin-cub"]
+    assert key_of(one) != key_of(other)
+    assert spec_of(one)["training"]["selected_on"] == one.training.selected_images
+
+
+def test_test_images_that_change_change_what_was_selected_on_them(monkeypatch):
+    before = key_of(model_of(**{"recipe.selection": "test"}))
+    plain = key_of(model_of())
+    real = identity.image_identity
+
+    def changed(row, data):
+        found = real(row, data)
+        return {**found, "x": 1} if row.name == "twin-sop" else found
+
+    monkeypatch.setattr(identity, "image_identity", changed)
+    identity.key_of.cache_clear()
+    assert key_of(model_of(**{"recipe.selection": "test"})) != before
+    assert key_of(model_of()) == plain
 
 
 def test_a_changed_mean_is_another_key(monkeypatch):

@@ -11,7 +11,7 @@ from bench.identity import Extraction, Features, Model, key_of
 from registry.errors import WorkError
 
 MODEL = Model("tiny_conv", "scratch", 64, 0, None)
-STAGE = Features(Extraction(MODEL, "twin-sop", "", "evaluated", "square", None, False), "avg")
+STAGE = Features(Extraction(MODEL, "twin-sop", "", 64, "evaluated", "square", None, False), "avg")
 
 
 def write(folder):

@@ -17,6 +17,11 @@ def model_of(row, resolution=None):
     return Model(row.name, "scratch", resolution or row.input_size, 0, None)
 
 
+def extraction_of(model, resolution=None):
+    about = ("twin-sop", "", resolution or model.resolution, "evaluated", "short_center", None)
+    return Extraction(model, *about, skip_bad_images=False)
+
+
 @ROWS
 def test_facts_are_timms(row):
     config = timm.get_pretrained_cfg(row.timm).to_dict()
@@ -42,7 +47,7 @@ def test_width_prefix_and_stride_are_the_networks(row):
 
 @ROWS
 def test_cost_is_the_networks(row):
-    extraction = Extraction(model_of(row), "twin-sop", "", "evaluated", "short_center", None, False)
+    extraction = extraction_of(model_of(row))
     cost = cost_of(Descriptors(Features(extraction, row.pooling), None, row.width))
     assert cost["gmacs"] == pytest.approx(row.gmacs, abs=0.006)
     assert cost["parameters"] / 1e6 == pytest.approx(row.mparams, abs=0.006)

@@ -190,7 +190,7 @@ def extracted(photos, tmp_path, monkeypatch, *, most=None, backbone="tiny_vit"):
     cache = Cache(tmp_path / "cache", 10**9)
     context = Context(None, tmp_path, CPU, said, cache)
     model = Model(backbone, "scratch", 64, 0, None)
-    about = (f"folder:{photos}", "", "evaluated", "short_center", None, False)
+    about = (f"folder:{photos}", "", 64, "evaluated", "short_center", None, False)
     with monkeypatch.context() as patched:
         patched.setattr(Embedder, "forward", limited)
         patched.setattr("bench.stages.features._publish", publish)
@@ -256,7 +256,7 @@ def features_of(folder):
     said = Said()
     context = Context(None, folder, CPU, said, Cache(folder / "cache", 0))
     model = Model("tiny_vit", "scratch", 256, 0, None)
-    about = (f"folder:{folder}", "", "evaluated", "short_center", None, False)
+    about = (f"folder:{folder}", "", 256, "evaluated", "short_center", None, False)
     _extract(Extraction(model, *about), ["avg"], context)
     return published[0], said.notes
 

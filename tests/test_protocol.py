@@ -1,6 +1,5 @@
 """bench.card, bench.protocol: a card names what a number depends on, a signature in one line."""
 
-import dataclasses
 import re
 
 import pytest
@@ -20,8 +19,6 @@ from bench.protocol import (
 )
 from bench.scoring import PRECISION_KS
 from registry.datasets import dataset_row
-from registry.recipes import RECIPES
-from registry.table import Table
 from results import signatures
 from tests.conftest import write_photos
 
@@ -97,7 +94,7 @@ def test_the_signature_of_a_job_is_this():
         "data:sop-twin@<hash>|split:twin|T:short_center|crop:none|exif:ignored|px:64|"
         "interp:bicubic|scales:1|pool:cls|proj:pca|fit:twins-shared-training-set@<hash>|"
         "dtype:f32/exact|sim:cosine|metric:R@K,MAP@R,mAP|K:1,10,100,1000|ties:expected|self:masked|"
-        "dup:kept|bad:none|select:last|v:<versions>"
+        "dup:kept|bad:none|loss:contrastive|recipe:twin|select:last|v:<versions>"
     )
 
 
@@ -111,6 +108,14 @@ def test_the_signature_of_a_job_is_this():
         ({"transform": "long_side", "backbone": "tiny_conv"}, {"T": "long_side"}),
         ({"backbone": "tiny_conv"}, {"interp": "bilinear", "pool": "gem"}),
         ({"resolution": "96"}, {"px": "96"}),
+        ({"resolution": "96", "test_resolution": "128"}, {"px": "128/96"}),
+        ({"test_resolution": "128", "loss": "none"}, {"px": "128"}),
+        ({"loss": "none"}, {"loss": "none", "recipe": "none"}),
+        (
+            {"loss": "contrastive(beta=0.3)+koleo", "recipe.lr": "1e-4"},
+            {"loss": "contrastive-beta-0.3-+koleo", "recipe": "twin-lr-0.0001"},
+        ),
+        ({"projection": "matryoshka", "dims": "16"}, {"proj": "matryoshka", "fit": "none"}),
         ({"loss": "none"}, {"select": "untrained"}),
         ({}, {"proj": "none", "fit": "none", "K": "1,10,100,1000"}),
         ({"dataset": "twin-roxford"}, {"K": ",".join(map(str, PRECISION_KS))}),
@@ -171,26 +176,34 @@ def test_versions_are_in_the_order_of_the_stages(monkeypatch):
     assert tokens(card())["v"].startswith("10.11.12.13.14.15/")
 
 
+def test_a_loss_is_said_term_by_term_with_all_its_values():
+    said = card(loss="contrastive(beta=0.3)+koleo")["loss"].text
+    assert re.fullmatch(r"contrastive .*\(beta 0\.3\) \+ lambda x .*\(lambda 0\.7\)", said)
+    assert "off-the-shelf" in card(loss="none")["loss"].text
+
+
+def test_sizes_of_training_and_evaluation_are_said():
+    assert card(test_resolution="96")["resolution"].text == "96 px, trained at 64 px"
+    assert card()["resolution"].text == "64 px"
+
+
 @pytest.mark.parametrize("selection", SELECTIONS)
-def test_how_a_checkpoint_was_chosen_is_said(monkeypatch, selection):
-    chosen = dataclasses.replace(RECIPES["twin"], selection=selection)
-    monkeypatch.setattr(cards, "RECIPES", Table("recipe", [chosen]))
-    one = card()
+def test_how_a_checkpoint_was_chosen_is_said(selection):
+    one = card(**{"recipe.selection": selection})
     assert tokens(one)["select"] == selection
     assert ("evaluated images" in one["selection"].text) == (selection == "test")
 
 
 @pytest.mark.parametrize("selection", SELECTIONS)
-def test_a_model_chosen_on_the_evaluated_images_is_marked(monkeypatch, selection):
+def test_a_model_chosen_on_the_evaluated_images_is_marked(selection):
     from bench.matrix import read_matrix
     from bench.plan import make_plan
     from bench.report import marks
 
-    chosen = dataclasses.replace(RECIPES["twin"], selection=selection)
-    monkeypatch.setattr(cards, "RECIPES", Table("recipe", [chosen]))
-    words = ["dataset=twin-sop", "backbone=tiny_vit"]
+    words = ["dataset=twin-sop", "backbone=tiny_vit", f"select={selection}"]
     (cell,) = make_plan(read_matrix(words, preset=None, exclude=[]), skip_bad_images=False).cells
     counts = {**CLEAN, "tied_queries": 0, "queries": 9}
-    found = marks(dataset_row("twin-sop"), cell, counts, card(), seen=False)
+    one = card(**{"recipe.selection": selection})
+    found = marks(dataset_row("twin-sop"), cell, counts, one, seen=False)
     assert ("test-selected" in found) == (selection == "test")
     assert "twin" in found

@@ -208,7 +208,7 @@ def test_weights_that_cannot_be_had_are_asked_for_once(bench):
 
 def test_a_network_is_blamed_for_weights_that_cannot_be_had():
     model = Model("deit_ti", "pretrained", 224, None, None)
-    stage = Extraction(model, "twin-sop", "", "evaluated", "square", None, False)
+    stage = Extraction(model, "twin-sop", "", 224, "evaluated", "square", None, False)
     assert failure(UnreachableWeightsError("no"), stage, None).blamed.startswith("model-")
     other = failure(ValueError("no"), stage, "log/x.log")
     assert other.blamed.startswith("extraction-")

@@ -10,7 +10,7 @@ import pytest
 import results
 from results.names import metric_label
 from results.render import as_text, write_table
-from results.store import DamagedReportError, ResultsError, read_reports
+from results.store import SCHEMA, DamagedReportError, ResultsError, read_reports
 from results.tables import make_table
 from tests.reports import frame, report
 
@@ -35,6 +35,57 @@ def test_an_axis_that_does_not_matter_to_some_is_no_row_axis():
     table = make_table(frame(report(), trained))
     assert table.headers[:3] == ["backbone", "dims", "params (M)"]
     assert "train=own" in table.notes[0]
+
+
+def selected(key, by, **values):
+    marks = ["test-selected"] if by == "test" else []
+    training = {"steps": 9, "selected_by": by, **{f"{name}_r@1": v for name, v in values.items()}}
+    return report(key, training=training, marks=marks, job__seed=len(key))
+
+
+def test_the_recall_that_a_checkpoint_was_selected_by_is_a_metric():
+    one = selected("k", "validation", validation=0.625, last=0.5)
+    table = make_table(frame(one), metrics=["r@1", "validation_r@1"])
+    assert table.headers[-2:] == ["SOP R@1", "SOP val R@1"]
+    assert table.body[0][-2:] == ["52.8", "62.5"]
+    assert not any("‡" in note for note in table.notes)
+    with pytest.raises(ResultsError, match="unknown metric 'last_r@1'"):
+        make_table(frame(one), metrics=["last_r@1"])
+
+
+def test_a_report_that_selected_nothing_has_no_such_metric():
+    both = frame(selected("k", "last"), selected("kk", "validation", validation=0.5, last=0.5))
+    assert make_table(both, metrics=["validation_r@1"]).body[0][-1] == "50.0"
+    with pytest.raises(ResultsError, match="unknown metric 'validation_r@1'"):
+        make_table(frame(selected("k", "last")), metrics=["validation_r@1"])
+
+
+def test_what_selecting_on_the_test_images_gained_is_said():
+    seeds = [
+        selected("k", "test", selected=0.5, last=0.4),
+        selected("kk", "test", selected=0.6, last=0.6),
+    ]
+    table = make_table(frame(*seeds))
+    assert table.body[0][-1].endswith("‡")
+    gap = "‡ R@1 at the chosen step over that at the last, the honest one, in points: SOP +5.0"
+    assert gap in table.notes
+    assert "‡ model selected on the evaluated images" in table.notes
+
+
+def test_the_gap_is_said_of_each_dataset_that_was_selected_on():
+    cub = selected("kk", "test", selected=0.9, last=0.6)
+    cub["job"] = {**cub["job"], "dataset": "cub", "dataset_title": "CUB"}
+    others = selected("kkk", "validation", validation=0.9, last=0.1)
+    others["job"] = {**others["job"], "dataset": "inshop", "dataset_title": "In-Shop"}
+    notes = make_table(frame(selected("k", "test", selected=0.5, last=0.4), cub, others)).notes
+    assert [note.rpartition(": ")[2] for note in notes if "honest" in note] == [
+        "SOP +10.0, CUB +30.0"
+    ]
+
+
+def test_a_test_selected_report_without_the_last_recall_says_no_gap():
+    table = make_table(frame(selected("k", "test")))
+    assert not [note for note in table.notes if "honest" in note]
 
 
 def test_seeds_are_averaged_with_their_spread():
@@ -221,7 +272,7 @@ def test_the_smoke_runs_frame_is_tidy(smoke):
     ("damage", "message"),
     [
         (lambda text: text[:100], "cannot read the report"),
-        (lambda text: text.replace('"schema": 4', '"schema": 99'), "has schema 99"),
+        (lambda text: text.replace(f'"schema": {SCHEMA}', '"schema": 99'), "has schema 99"),
     ],
 )
 def test_a_damaged_report_is_named(smoke, tmp_path, damage, message):

@@ -12,16 +12,18 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.status import STATES, CellState
-from registry.axes import AXES
+from registry.axes import AXES, FIELD, axis_row
+from registry.axes import SHORT as SHORT_AXES
 from registry.backbones import BACKBONES
 from registry.datasets import DATASETS, GROUPS
 from registry.errors import UsageError
 from registry.losses import LOSSES
+from registry.losses.pml import PREFIX
 from registry.poolings import POOLINGS
 from registry.presets import PRESETS
 from registry.projections import PROJECTIONS
 from registry.recipe import settings
-from registry.recipes import RECIPES
+from registry.recipes import FIELDS, RECIPES, field_text
 from registry.table import unknown
 from registry.weights import KINDS
 from results.render import terminal
@@ -47,8 +49,10 @@ def show_axis(name: str) -> None:
     if name == "preset":
         rows = [[row.name, row.meaning, " ".join(row.matrix)] for row in PRESETS.values()]
         return print_table(["preset", "meaning", "matrix"], rows)
+    if SHORT_AXES.get(name, name).startswith(FIELD):
+        return print_table(*_field(axis_row(name).name))
     if name not in AXES:
-        raise UsageError(unknown("axis", name, [*AXES, "preset"]))
+        raise UsageError(unknown("axis", name, [*AXES, *SHORT_AXES, "preset"]))
     headers, rows = _FACTS[name]() if name in _FACTS else _values(name)
     print_table(headers, rows)
     if name in _MORE:
@@ -106,28 +110,46 @@ def _losses() -> tuple[list[str], list[list[str]]]:
             row.name,
             row.meaning,
             ", ".join(f"{name}={value:g}" for name, value in row.parameters),
+            f"retrieval-bench[{row.extra}]" if row.extra else "",
             row.source,
         ]
         for row in LOSSES.values()
     ]
-    return ["loss", "meaning", "parameters", "source"], rows
+    about = "any loss of pytorch-metric-learning, by the name of its class"
+    rows.append(
+        [f"{PREFIX}NAME", about, "its numbers", "retrieval-bench[pml]", "its documentation"]
+    )
+    return ["loss", "meaning", "parameters", "needs", "source"], rows
 
 
 def _recipes() -> tuple[list[str], list[list[str]]]:
+    """Fields as they are typed; those that change nothing are left out."""
     rows = [
         [
             row.name,
             row.meaning,
-            ", ".join(f"{name}={value}" for name, value in settings(row).items()),
+            ", ".join(
+                f"{field}={field_text(row, field)}" for field in FIELDS if field in settings(row)
+            ),
         ]
         for row in RECIPES.values()
     ]
     return ["recipe", "meaning", "fields"], rows
 
 
+def _field(axis: str) -> tuple[list[str], list[list[str]]]:
+    """A field of every recipe, and why it is so where its source leaves it open."""
+    field = axis.removeprefix(FIELD)
+    rows = [
+        [row.name, field_text(row, field), dict(row.reasons).get(field, "")]
+        for row in RECIPES.values()
+    ]
+    return ["recipe", field, "because"], rows
+
+
 def _reasons() -> tuple[list[str], list[list[str]]]:
     rows = [
-        [row.name, field, str(getattr(row, field)), reason]
+        [row.name, field, field_text(row, field), reason]
         for row in RECIPES.values()
         for field, reason in row.reasons
     ]

@@ -189,7 +189,7 @@ def format_recipe(row: Recipe) -> str:
     return format_call(
         row.name,
         {
-            field: _text(getattr(row, field))
+            field: field_text(row, field)
             for field in FIELDS
             if getattr(row, field) != getattr(plain, field)
         },
@@ -227,7 +227,9 @@ def known_words(field: str) -> tuple[str, ...]:
     return tuple(AUGMENTATIONS) if kind is str else ()
 
 
-def _text(value: object) -> str:
+def field_text(row: Recipe, field: str) -> str:
+    """Write a field's value as read_field reads it."""
+    value = getattr(row, field)
     if isinstance(value, bool):
         return YES if value else NO
     return written(value) if isinstance(value, float) else str(value)

@@ -275,7 +275,30 @@ def test_list_shows_the_registry(bench):
         shown = bench("list", axis).output if axis else bench("list").output
         assert shown.strip()
     assert "21.7" in bench("list", "backbone").output
+    assert "pml:NAME" in bench("list", "loss").output
+    assert "steps=35000, batch_images=64, transform=short_random_flip" in " ".join(
+        bench("list", "recipe").output.split()
+    )
     assert "did you mean 'backbone'" in bench("list", "bakbone", exit_code=2).output
+
+
+@pytest.mark.parametrize(
+    ("axis", "lines"),
+    [
+        ("recipe.ema", [["recipe", "ema", "because"], ["irt-sop", "0"], ["irt-cub", "0"]]),
+        ("select", [["recipe", "selection", "because"]]),
+        ("recipe.memory_share", [["irt-inshop", "0.2"], ["twin", "0.2"]]),
+    ],
+)
+def test_list_shows_a_field_of_every_recipe(bench, axis, lines):
+    shown = [line.split() for line in bench("list", axis).output.splitlines()]
+    assert all(line in shown for line in lines)
+
+
+def test_list_says_why_a_field_is_so(bench):
+    shown = bench("list", "recipe.memory_start").output
+    assert "from the first step" in shown
+    assert "did you mean 'memory_start'" in bench("list", "recipe.memory_stat", exit_code=2).output
 
 
 def test_status_of_nothing_is_an_error(bench):

@@ -105,7 +105,10 @@ def test_what_is_wrong_is_said(text, message):
 def test_every_term_is_built_by_its_name():
     built = build_loss("contrastive(beta=0.2)+koleo(lambda=0.3)", SPACE)
     assert list(built) == ["contrastive", "koleo"]
-    for name, text in {"contrastive": "contrastive(beta=0.2)", "koleo": "koleo(lambda=0.3)"}.items():
+    for name, text in {
+        "contrastive": "contrastive(beta=0.2)",
+        "koleo": "koleo(lambda=0.3)",
+    }.items():
         row = LOSSES[name]
         alone = row.build(dict(row.parameters) | parse_loss(f"snca+{text}")[1].parameters, SPACE)
         assert torch.equal(built[name](batch(), None), alone(batch(), None))

@@ -40,6 +40,25 @@ def test_cells_are_the_product_in_the_order_typed(order, data):
     assert cells == expected
 
 
+def test_fields_of_the_recipe_and_sums_are_axes():
+    matrix = read(
+        "backbone=tiny_vit",
+        "dataset=twin-sop",
+        "recipe.lr=1e-5,3e-5",
+        "select=last,test",
+        "loss=none,contrastive(beta=0.3,0.5)+koleo",
+    )
+    assert matrix.axes["recipe.lr"] == ("1e-5", "3e-5")
+    assert matrix.axes["recipe.selection"] == ("last", "test")
+    assert matrix.axes["loss"] == ("none", "contrastive(beta=0.3)+koleo", "contrastive+koleo")
+    assert len(list(matrix.cells())) == 2 * 2 * 3
+
+
+def test_an_axis_by_both_its_names_is_given_twice():
+    with pytest.raises(UsageError, match=r"axis recipe\.selection is given twice"):
+        read("backbone=tiny_vit", "select=last", "recipe.selection=test")
+
+
 def test_a_value_typed_twice_counts_once():
     assert len(list(read("backbone=deit_s,deit_*", "dataset=twin-sop").cells())) == 8
 

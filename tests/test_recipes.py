@@ -12,6 +12,7 @@ from registry.recipe_rules import RULES, check_recipe
 from registry.recipes import (
     FIELDS,
     RECIPES,
+    field_text,
     format_recipe,
     known_words,
     parse_recipe,
@@ -241,6 +242,12 @@ def test_a_field_has_the_type_that_it_says():
     assert read_field("compile", "no") is False
     assert read_field("selection", "test") == "test"
     assert read_field("transform", "square") == "square"
+
+
+@given(st.sampled_from(list(RECIPES)), st.sampled_from(FIELDS))
+def test_a_field_is_written_as_it_is_read(name, field):
+    row = RECIPES[name]
+    assert read_field(field, field_text(row, field)) == getattr(row, field)
 
 
 def test_steps_of_the_field_are_derived_where_they_are_not_said():

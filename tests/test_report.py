@@ -95,9 +95,7 @@ def test_a_run_with_all_that_a_training_may_vary(run):
 
 def _what_was_selected_on_is_what_is_measured(reports):
     (whole,) = [
-        one
-        for one in reports
-        if one["job"]["dims"] == 64 and one["job"]["test_resolution"] is None
+        one for one in reports if one["job"]["dims"] == 64 and one["job"]["test_resolution"] is None
     ]
     assert whole["metrics"]["r@1"] == pytest.approx(whole["training"]["selected_r@1"], abs=1e-6)
 

@@ -1,4 +1,4 @@
-"""Evaluation at another size than training: weights as timm interpolates them, and what it costs."""
+"""Evaluation at another size than training: timm's interpolation, and what it costs."""
 
 import pytest
 import timm
@@ -108,7 +108,7 @@ def test_every_row_with_a_size_can_be_given_another(row):
 def test_a_network_that_cannot_be_given_another_size_says_so():
     row = BACKBONES["tiny_vit"]
     network = Embedder(torch.nn.Identity(), row, ["cls"])
-    with pytest.raises(WorkError, match="tiny_vit cannot be evaluated at 96 .*test_resolution"):
+    with pytest.raises(WorkError, match=r"tiny_vit cannot be evaluated at 96 .*test_resolution"):
         network.take_images_of(96)
 
 

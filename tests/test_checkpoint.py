@@ -8,95 +8,60 @@ import signal
 import subprocess
 import sys
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from timm.layers.drop import DropPath
 
 from bench.execution.artifacts import Artifacts, read_json
-from bench.identity import Model, Training
 from bench.images import ImageSource
-from bench.model import build_embedder
 from bench.progress import Silent
 from bench.stages.context import Context
 from bench.stages.weights import checkpoint_of, train_weights
-from bench.stop import Interrupted, Stop
+from bench.stop import Interrupted
 from bench.train import loop
-from bench.train.checkpoint import Checkpoint
+from bench.train.images import TrainingImages
 from bench.train.memory import CrossBatchMemory
 from bench.train.snapshot import Snapshot, read_snapshot, write_snapshot
 from bench.train.state import tensors_of
-from registry.datasets.folder import folder_dataset
 from registry.errors import WorkError
-from registry.recipes import RECIPES
-from registry.transforms import AUGMENTATIONS, Target
+from tests import trainings
 from tests.conftest import write_photos
+from tests.trainings import CPU, checkpoint_in, folder_images, learned, same
 
 pytestmark = pytest.mark.usefixtures("heard")
 
 ROOT = Path(__file__).resolve().parent.parent
-CPU = torch.device("cpu")
-SHORT = replace(
-    RECIPES["smoke"],
-    name="short",
-    steps=9,
-    classes_per_batch=3,
-    warmup_steps=2,
-    memory_share=0.7,
-    memory_start=3,
-)
-"""Batches of 6; the memory of 15 is full, and forgets, from step 6 on."""
+STEPS = 9
+"""Of a training; its memory of 15 is full, and forgets, from step 6 on."""
 
 
 class Killed(BaseException):
     """Stands for a SIGKILL: no handler of ours may answer it."""
 
 
-class Notes(Silent):
-    """Keeps what is said."""
-
-    def __init__(self):
-        self.said = []
-
-    def note(self, text):
-        self.said.append(text)
-
-
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-    folder = write_photos(tmp_path_factory.mktemp("photos") / "photos")
-    return folder_dataset(f"folder:{folder}").read(folder).evaluated
+    return folder_images(write_photos(tmp_path_factory.mktemp("photos") / "photos"))
 
 
 @pytest.fixture(autouse=True)
 def _every_step(monkeypatch):
-    """A short recipe, and a checkpoint after each of its steps."""
-    monkeypatch.setattr("bench.train.loop.RECIPES", {"short": SHORT, "smoke": RECIPES["smoke"]})
+    """A checkpoint after each step."""
     monkeypatch.setattr("bench.train.checkpoint.SECONDS", 0)
     monkeypatch.setattr("bench.train.checkpoint.SHARE", 1)
 
 
-def model_of(backbone="tiny_vit", *, head_dims=None, skip=False):
-    pooling = "gem" if backbone == "tiny_conv" else "cls"
-    about = ("", "", pooling, "contrastive+koleo", "short", head_dims, 0, skip)
-    return Model(backbone, "scratch", 32, 0, Training(*about))
-
-
-def begun(folder, **changes):
-    options = {"key": "key", "stop": Stop(), "note": print} | changes
-    folder.mkdir(parents=True, exist_ok=True)
-    return Checkpoint(folder / "checkpoint", **options)
+def model_of(*about, **options):
+    return trainings.model_of(
+        *about, **({"steps": STEPS, "memory_start": 3, "drop_path": 0.3} | options)
+    )
 
 
 def network_of(model):
-    network = build_embedder(model, [model.training.pooling])
-    for block in getattr(network.backbone, "blocks", []):
-        block.drop_path1 = DropPath(0.3)
-        block.drop_path2 = DropPath(0.3)
+    network = trainings.network_of(model)
     network.register_buffer("calls", torch.zeros(()), persistent=False)  # in no state dict
 
     def count(*_):
@@ -106,27 +71,12 @@ def network_of(model):
     return network
 
 
-def trained(images, checkpoint, model=None, progress=None):
-    """Train from the start or from a checkpoint: all tensors, losses and the rest of the log."""
+def trained(images, checkpoint, model=None, progress=None, **told):
+    """Train from the start or from a checkpoint: all tensors, and what the training wrote down."""
     model = model or model_of()
-    network = network_of(model)
-    source = ImageSource(images, AUGMENTATIONS[SHORT.transform], Target(32, "bicubic"))
-    log = loop.train(
-        network,
-        model,
-        source,
-        device=CPU,
-        progress=progress or Silent(),
-        checkpoint=checkpoint,
-    )
-    found = {**dict(network.named_parameters()), **dict(network.named_buffers())}
-    return {name: tensor.detach() for name, tensor in found.items()}, log
-
-
-def same(one, other):
-    assert one[1] == other[1]
-    assert one[0].keys() == other[0].keys()
-    assert [name for name in one[0] if not torch.equal(one[0][name], other[0][name])] == []
+    given = images if isinstance(images, TrainingImages) else learned(images, model)
+    options = {"network": network_of(model), "progress": progress, **told}
+    return trainings.trained(given, model, checkpoint, **options)
 
 
 def killed(monkeypatch, images, checkpoint, step, model=None):
@@ -160,13 +110,13 @@ def step_of(checkpoint):
     ids=["vit", "conv", "vit-7", "conv-5"],
 )
 def test_killed_anywhere_it_goes_on_to_the_same_bits(images, tmp_path, monkeypatch, model):
-    whole = trained(images, begun(tmp_path / "whole"), model)
-    assert len(whole[1]["losses"]) == SHORT.steps
+    whole = trained(images, checkpoint_in(tmp_path / "whole"), model)
+    assert len(whole[1]["losses"]) == STEPS
     folder = tmp_path / "killed"
     for step in (0, 1, 4, 6, 8):  # at its first, before and after the memory began and was full
-        killed(monkeypatch, images, begun(folder), step, model)
-        assert step_of(begun(folder)) == step
-    same(trained(images, begun(folder), model), whole)
+        killed(monkeypatch, images, checkpoint_in(folder), step, model)
+        assert step_of(checkpoint_in(folder)) == step
+    same(trained(images, checkpoint_in(folder), model), whole)
 
 
 def test_the_memory_lies_where_it_lay(images, tmp_path, monkeypatch):
@@ -174,34 +124,34 @@ def test_the_memory_lies_where_it_lay(images, tmp_path, monkeypatch):
     laid = []
 
     def noted(self, batch):
-        laid.append(self.content and [part.storage_offset() for part in self.content])
+        laid.append(self.content and [part.storage_offset() for part in self.content[:3]])
         add(self, batch)
 
     add = CrossBatchMemory.add
     monkeypatch.setattr(CrossBatchMemory, "add", noted)
     model = model_of(head_dims=7)
-    trained(images, begun(tmp_path / "whole"), model)
+    trained(images, checkpoint_in(tmp_path / "whole"), model)
     whole, laid = laid, []
-    killed(monkeypatch, images, begun(tmp_path), 7, model)
+    killed(monkeypatch, images, checkpoint_in(tmp_path), 7, model)
     laid.clear()
-    trained(images, begun(tmp_path), model)
+    trained(images, checkpoint_in(tmp_path), model)
     assert laid == whole[-2:] == [[42, 6, 6]] * 2
 
 
 def test_steps_after_the_last_checkpoint_are_done_again(images, tmp_path, monkeypatch):
-    whole = trained(images, begun(tmp_path / "whole"))
+    whole = trained(images, checkpoint_in(tmp_path / "whole"))
     clock = itertools.count(step=10)
     monkeypatch.setattr("bench.train.checkpoint.SECONDS", 25)
     monkeypatch.setattr(
         "bench.train.checkpoint.time", SimpleNamespace(monotonic=lambda: next(clock))
     )
-    killed(monkeypatch, images, begun(tmp_path), 7)
-    assert 0 < step_of(begun(tmp_path)) < 7
-    same(trained(images, begun(tmp_path)), whole)
+    killed(monkeypatch, images, checkpoint_in(tmp_path), 7)
+    assert 0 < step_of(checkpoint_in(tmp_path)) < 7
+    same(trained(images, checkpoint_in(tmp_path)), whole)
 
 
 def test_batches_before_the_checkpoint_are_not_decoded_again(images, tmp_path, monkeypatch):
-    killed(monkeypatch, images, begun(tmp_path), 6)
+    killed(monkeypatch, images, checkpoint_in(tmp_path), 6)
     seen = set()
     augmented = ImageSource.augmented
 
@@ -210,33 +160,34 @@ def test_batches_before_the_checkpoint_are_not_decoded_again(images, tmp_path, m
         return augmented(self, position, seed)
 
     monkeypatch.setattr(ImageSource, "augmented", noted)
-    trained(images, begun(tmp_path))
+    trained(images, checkpoint_in(tmp_path))
     assert seen == {6, 7, 8}
 
 
 def test_progress_starts_where_the_training_does(images, tmp_path, monkeypatch):
-    killed(monkeypatch, images, begun(tmp_path), 6)
+    killed(monkeypatch, images, checkpoint_in(tmp_path), 6)
     said, steps, advanced = [], [], []
 
     def step(*about):
         steps.append(about)
-        return nullcontext(advanced.append)
+        return nullcontext(lambda steps, said: advanced.append((steps, said)))
 
     progress = SimpleNamespace(step=step)
-    trained(images, begun(tmp_path, note=said.append), progress=progress)
-    name = "training tiny_vit, contrastive+koleo"
+    trained(images, checkpoint_in(tmp_path, note=said.append), progress=progress)
+    name = "training tiny_vit at 32 pixels, contrastive+koleo"
     assert said == [f"{name}: resumed at step 6 of 9"]
     assert steps == [(name, 9, "steps", 6)]
-    assert advanced == [1, 1, 1]
+    assert [steps for steps, _ in advanced] == [1, 1, 1]
+    assert all(said.startswith("loss ") for _, said in advanced)
 
 
 def test_a_stop_leaves_a_checkpoint_of_its_very_step(images, tmp_path, monkeypatch):
     monkeypatch.setattr("bench.train.checkpoint.SECONDS", 1e9)
-    whole = trained(images, begun(tmp_path / "whole"))
+    whole = trained(images, checkpoint_in(tmp_path / "whole"))
     rate = loop.rate_at
     for number, step in ((signal.SIGTERM, 2), (signal.SIGUSR1, 5), (signal.SIGINT, 8)):
-        said, calls = [], itertools.count(step_of(begun(tmp_path)))
-        checkpoint = begun(tmp_path, note=said.append)
+        said, calls = [], itertools.count(step_of(checkpoint_in(tmp_path)))
+        checkpoint = checkpoint_in(tmp_path, note=said.append)
 
         def signalled(at, recipe, number=number, step=step, calls=calls):
             if next(calls) == step:
@@ -250,12 +201,12 @@ def test_a_stop_leaves_a_checkpoint_of_its_very_step(images, tmp_path, monkeypat
         assert ended.value.exit_code == 128 + number
         assert said[-1] == f"stopped after {step + 1} steps, kept in {checkpoint.file}"
         assert step_of(checkpoint) == step + 1
-    same(trained(images, begun(tmp_path)), whole)  # of which nothing but the end is left
+    same(trained(images, checkpoint_in(tmp_path)), whole)  # of which nothing but the end is left
 
 
 def test_a_second_ctrl_c_does_not_wait_and_keeps_the_last_one(images, tmp_path, monkeypatch):
-    whole = trained(images, begun(tmp_path / "whole"))
-    checkpoint, learn, calls = begun(tmp_path), loop.learn, itertools.count()
+    whole = trained(images, checkpoint_in(tmp_path / "whole"))
+    checkpoint, learn, calls = checkpoint_in(tmp_path), loop.learn, itertools.count()
 
     def impatient(*arguments):
         learn(*arguments)
@@ -269,31 +220,31 @@ def test_a_second_ctrl_c_does_not_wait_and_keeps_the_last_one(images, tmp_path, 
         with pytest.raises(KeyboardInterrupt), checkpoint.stop.listening():
             trained(images, checkpoint)
     assert step_of(checkpoint) == 5
-    same(trained(images, begun(tmp_path)), whole)
+    same(trained(images, checkpoint_in(tmp_path)), whole)
 
 
 def test_images_left_out_stay_left_out(images, tmp_path, monkeypatch):
     root = write_photos(tmp_path / "photos")
-    images = folder_dataset(f"folder:{root}").read(root).evaluated
+    images = folder_images(root)
     broken = root / "class0" / "1.jpg"
     content = broken.read_bytes()
     broken.write_bytes(b"")
-    whole = trained(images, begun(tmp_path / "whole"), model_of(skip=True))
+    whole = trained(images, checkpoint_in(tmp_path / "whole"), model_of(skip=True))
     assert whole[1]["skipped"] == ["class0/1.jpg"]
-    killed(monkeypatch, images, begun(tmp_path), 4, model_of(skip=True))
+    killed(monkeypatch, images, checkpoint_in(tmp_path), 4, model_of(skip=True))
     broken.write_bytes(content)  # a disk that is back: this training has begun without it
-    same(trained(images, begun(tmp_path), model_of(skip=True)), whole)
+    same(trained(images, checkpoint_in(tmp_path), model_of(skip=True)), whole)
 
 
 def test_a_loss_that_is_no_number_keeps_the_checkpoint_before_it(images, tmp_path, monkeypatch):
-    def breaks(state, clip_norm):
-        learn(state, clip_norm)
-        if len(state.losses) == 5:
+    def breaks(state):
+        learn(state)
+        if len(state.losses) == 4:
             next(state.network.parameters()).data.fill_(float("nan"))
 
     learn = loop.learn
     monkeypatch.setattr("bench.train.loop.learn", breaks)
-    checkpoint = begun(tmp_path)
+    checkpoint = checkpoint_in(tmp_path)
     message = r"the loss is nan at step 5 \(before: .*stays in .*training.safetensors"
     with pytest.raises(WorkError, match=message):
         trained(images, checkpoint)
@@ -305,7 +256,7 @@ def test_without_a_checkpoint_the_message_names_none(images, tmp_path, monkeypat
     monkeypatch.setattr("bench.train.checkpoint.SECONDS", 1e9)
     monkeypatch.setattr("bench.train.step.functional.normalize", lambda v, dim: v * float("nan"))
     with pytest.raises(WorkError, match=r"the margin$"):
-        trained(images, begun(tmp_path))
+        trained(images, checkpoint_in(tmp_path))
 
 
 def flipped(file):
@@ -376,12 +327,12 @@ DAMAGES = {
 
 
 def test_what_nothing_can_go_on_from_is_told_and_ignored(images, tmp_path, monkeypatch):
-    killed(monkeypatch, images, begun(tmp_path / "good"), 4)
-    content = begun(tmp_path / "good").file.read_bytes()
+    killed(monkeypatch, images, checkpoint_in(tmp_path / "good"), 4)
+    content = checkpoint_in(tmp_path / "good").file.read_bytes()
     model = model_of()
     for number, (damage, reason) in enumerate(DAMAGES.items()):
         said = []
-        checkpoint = begun(tmp_path / str(number), note=said.append)
+        checkpoint = checkpoint_in(tmp_path / str(number), note=said.append)
         checkpoint.file.parent.mkdir(parents=True)
         checkpoint.file.write_bytes(content)
         damage(checkpoint.file)
@@ -396,16 +347,16 @@ def test_what_nothing_can_go_on_from_is_told_and_ignored(images, tmp_path, monke
 
 
 def test_a_training_with_a_damaged_checkpoint_is_as_without(images, tmp_path, monkeypatch):
-    killed(monkeypatch, images, begun(tmp_path), 4)
-    flipped(begun(tmp_path).file)
-    whole = trained(images, begun(tmp_path / "whole"))
-    same(trained(images, begun(tmp_path)), whole)
+    killed(monkeypatch, images, checkpoint_in(tmp_path), 4)
+    flipped(checkpoint_in(tmp_path).file)
+    whole = trained(images, checkpoint_in(tmp_path / "whole"))
+    same(trained(images, checkpoint_in(tmp_path)), whole)
 
 
 def test_a_full_disk_is_told_once_and_the_training_goes_on(images, tmp_path, monkeypatch):
-    whole = trained(images, begun(tmp_path / "whole"))
+    whole = trained(images, checkpoint_in(tmp_path / "whole"))
     said, limits = [], resource.getrlimit(resource.RLIMIT_FSIZE)
-    checkpoint = begun(tmp_path, note=said.append)
+    checkpoint = checkpoint_in(tmp_path, note=said.append)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
     try:
         found = trained(images, checkpoint)
@@ -428,7 +379,7 @@ def test_a_write_that_fails_leaves_the_one_before(images, tmp_path, monkeypatch)
     calls = itertools.count()
     monkeypatch.setattr("bench.train.snapshot.save_file", fills)
     said = []
-    checkpoint = begun(tmp_path, note=said.append)
+    checkpoint = checkpoint_in(tmp_path, note=said.append)
     killed(monkeypatch, images, checkpoint, 4)
     assert step_of(checkpoint) == 3
     assert [path.name for path in checkpoint.folder.iterdir()] == [checkpoint.file.name]
@@ -452,7 +403,7 @@ def test_it_is_written_at_intervals_and_takes_its_share_of_the_time(images, tmp_
     state = SimpleNamespace(finite=lambda: True, device=CPU)
     for clock.cost, between in ((1, 61), (3, 150)):
         written.clear()
-        checkpoint = begun(tmp_path)
+        checkpoint = checkpoint_in(tmp_path)
         checkpoint.read(None, CPU)
         while len(written) < 3:
             clock.now += 1
@@ -460,15 +411,9 @@ def test_it_is_written_at_intervals_and_takes_its_share_of_the_time(images, tmp_
         assert written[2] - written[1] == between
 
 
-def test_it_is_gone_once_the_weights_are_there(photos, tmp_path, monkeypatch):
+def test_it_is_gone_once_the_weights_are_there(tmp_path, monkeypatch):
     root = write_photos(tmp_path / "own")
-    name = f"folder:{root}@split=classes"
-    training = Training(name, "", "cls", "contrastive", "short", None, 0, skip_bad_images=False)
-    model = Model("tiny_vit", "scratch", 32, 0, training)
-    two = replace(SHORT, classes_per_batch=2)
-    monkeypatch.setattr("bench.train.loop.RECIPES", {"short": two})
-    monkeypatch.setattr("bench.identity.RECIPES", {"short": two})
-    monkeypatch.setattr("bench.sources.RECIPES", {"short": two})
+    model = model_of(train=f"folder:{root}@split=classes", batch_images=4)
     cache = SimpleNamespace(store=lambda *about: None)
     artifacts = Artifacts(tmp_path / "runs")
     artifacts.prepare()

@@ -1,85 +1,76 @@
 """bench.train.step: a gradient in pieces is the whole batch's."""
 
-from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
 import pytest
 import torch
-from timm.layers.drop import DropPath
 from timm.layers.evo_norm import EvoNorm2dB0
 from torch import nn
 
-from bench.identity import Model, Training
-from bench.images import ImageSource
 from bench.micro_batch import MicroBatch
-from bench.model import build_embedder
-from bench.progress import Silent
-from bench.stop import Stop
-from bench.train import loop
-from bench.train.checkpoint import Checkpoint
+from bench.train.feed import Drawn
 from bench.train.generators import generators, set_generators
-from bench.train.step import Objective, gradient, whole_only
-from registry.datasets.folder import folder_dataset
+from bench.train.group import ALONE
+from bench.train.objective import Objective
+from bench.train.precision import Precision
+from bench.train.step import gradient, whole_only
 from registry.errors import WorkError
-from registry.losses import parse_loss
 from registry.losses.labelled import Labelled
-from registry.recipes import RECIPES
-from registry.transforms import AUGMENTATIONS, Target
+from registry.losses.space import Space
+from tests import trainings
 from tests.conftest import write_photos
-
-CPU = torch.device("cpu")
-SHORT = replace(
-    RECIPES["smoke"],
-    name="short",
-    steps=6,
-    classes_per_batch=3,
-    warmup_steps=2,
-    memory_share=0.7,
-    memory_start=2,
+from tests.trainings import (
+    CPU,
+    SHORT,
+    checkpoint_in,
+    folder_images,
+    learned,
+    model_of,
+    recipe_of,
 )
-"""Batches of 6."""
+
 OUT = "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory"
 
 
-def model_of(backbone="tiny_vit", *, head_dims=None):
-    pooling = "gem" if backbone == "tiny_conv" else "cls"
-    about = ("", "", pooling, "contrastive+koleo", "short", head_dims, 0, False)
-    return Model(backbone, "scratch", 32, 0, Training(*about))
-
-
 def network_of(drop_path=0.0, *, model=None):
-    model = model or model_of()
-    network = build_embedder(model, [model.training.pooling]).train()
-    for block in getattr(network.backbone, "blocks", []):
-        block.drop_path1 = DropPath(drop_path)
-        block.drop_path2 = DropPath(drop_path)
-    return network
+    model = model or model_of(drop_path=drop_path)
+    return trainings.network_of(model).train()
 
 
 def drawn_of(n):
     draw = torch.Generator().manual_seed(1)
     pixels = torch.randint(0, 256, (n, 3, 32, 32), generator=draw, dtype=torch.uint8)
-    return pixels, torch.arange(n) // 2, torch.arange(n)
+    return Drawn(pixels, torch.arange(n) // 2, torch.arange(n), None)
 
 
 def gradients(network, size, *, n=7, objective=None):
     """One step's: the parameters', the loss, the descriptors, where torch's generator is."""
-    row, parameters = parse_loss("contrastive+koleo")
-    objective = objective or Objective("cls", row.build(parameters))
+    objective = objective or Objective("contrastive+koleo", Space(10, 64), nested=False)
     draw = torch.Generator().manual_seed(2)
     kept = nn.functional.normalize(torch.randn(5, 64, generator=draw, dtype=torch.float64), dim=1)
     memory = SimpleNamespace(
         content=Labelled(kept, torch.tensor([0, 1, 1, 2, 9]), torch.arange(90, 95))
     )
     optimiser = torch.optim.SGD(network.parameters(), lr=1.0)
-    state = SimpleNamespace(network=network, optimiser=optimiser, memory=memory, device=CPU)
+    state = SimpleNamespace(
+        network=network,
+        pooling="cls",
+        objective=objective,
+        optimiser=optimiser,
+        precision=Precision(recipe_of(model_of()), CPU),
+        memory=memory,
+        device=CPU,
+        group=ALONE,
+        fills=lambda order: False,
+    )
     micro = MicroBatch(size, CPU, "training", print, "do less", whole_only(network))
     for parameter in network.parameters():  # of the step before
         parameter.grad = torch.ones_like(parameter)
     torch.manual_seed(3)
-    loss, batch = gradient(state, drawn_of(n), objective, micro)
-    assert not loss.requires_grad
+    loss, terms, batch = gradient(state, drawn_of(n), micro)
+    assert not any(value.requires_grad for value in (loss, *terms.values()))
+    torch.testing.assert_close(sum(terms.values()), loss, rtol=0, atol=0)
     assert not batch.descriptors.requires_grad
     found = {name: parameter.grad for name, parameter in network.named_parameters()}
     return found, loss, batch, torch.get_rng_state()
@@ -105,15 +96,15 @@ def test_each_piece_draws_the_same_both_times():
     found, loss, batch, place = gradients(network, 3)
     torch.manual_seed(3)
     network.zero_grad()
-    pixels, labels, images = drawn_of(7)
+    pixels, labels, images, _ = drawn_of(7)
     parts = [network(piece)["cls"] for piece in torch.split(pixels, 3)]
     assert torch.equal(place, torch.get_rng_state())
     descriptors = nn.functional.normalize(torch.cat(parts), dim=1)
-    row, parameters = parse_loss("contrastive+koleo")
     draw = torch.Generator().manual_seed(2)
     kept = nn.functional.normalize(torch.randn(5, 64, generator=draw, dtype=torch.float64), dim=1)
     memory = Labelled(kept, torch.tensor([0, 1, 1, 2, 9]), torch.arange(90, 95))
-    expected = row.build(parameters)(Labelled(descriptors, labels, images), memory)
+    objective = Objective("contrastive+koleo", Space(10, 64), nested=False)
+    expected = sum(objective(Labelled(descriptors, labels, images), memory).values())
     expected.backward()
     torch.testing.assert_close(loss, expected.detach(), rtol=1e-12, atol=0)
     torch.testing.assert_close(batch.descriptors, descriptors.detach(), rtol=1e-10, atol=1e-12)
@@ -125,9 +116,10 @@ def test_a_loss_that_draws_goes_on_where_it_was():
     network = network_of(0.5)
 
     def noisy(batch, memory):
-        return (batch.descriptors * torch.rand_like(batch.descriptors)).sum()
+        return {"noisy": (batch.descriptors * torch.rand_like(batch.descriptors)).sum()}
 
-    place = gradients(network, 3, objective=Objective("cls", noisy))[3]
+    noisy.parameters = list
+    place = gradients(network, 3, objective=noisy)[3]
     torch.manual_seed(3)
     for piece in torch.split(drawn_of(7)[0], 3):
         found = network(piece)["cls"]
@@ -136,18 +128,24 @@ def test_a_loss_that_draws_goes_on_where_it_was():
     assert torch.equal(place, torch.get_rng_state())
 
 
+class Scaled(nn.Module):
+    """A loss with a parameter of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, batch, memory):
+        return {"scaled": (batch.descriptors[:, 0] * self.scale).sum()}
+
+
 def test_a_loss_may_learn():
-    scale = nn.Parameter(torch.ones(()))
-
-    def learned(batch, memory):
-        return (batch.descriptors[:, 0] * scale).sum()
-
     seen = []
     for size in (7, 2):
-        network = network_of()
-        network.scale = scale
-        found, *_ = gradients(network, size, objective=Objective("cls", learned))
-        seen.append(found["scale"])
+        objective = Scaled()
+        _, loss, *_ = gradients(network_of(), size, objective=objective)
+        torch.testing.assert_close(objective.scale.grad, loss)
+        seen.append(loss)
     torch.testing.assert_close(*seen)
     assert seen[0] != 0
 
@@ -179,24 +177,18 @@ class Short:
         raise RuntimeError(OUT)
 
 
-def trained(tmp_path, *, model=None, drop_path=0.0, said=None, **short):
+def trained(tmp_path, *, model=None, said=None, **short):
     model = model or model_of()
-    network = network_of(drop_path, model=model).double()
+    network = network_of(model=model).double()
     memory = Short(network, **short) if short else None
     folder = tmp_path / "photos"
     if not folder.exists():
         write_photos(folder)
-    images = folder_dataset(f"folder:{folder}").read(folder).evaluated
-    source = ImageSource(images, AUGMENTATIONS[SHORT.transform], Target(32, "bicubic"))
     note = ([] if said is None else said).append
-    checkpoint = Checkpoint(tmp_path / "checkpoint", "key", Stop(), note)
-    log = loop.train(network, model, source, device=CPU, progress=Silent(), checkpoint=checkpoint)
-    return dict(network.named_parameters()), log["losses"], memory
-
-
-@pytest.fixture(autouse=True)
-def _recipe(monkeypatch):
-    monkeypatch.setattr("bench.train.loop.RECIPES", {"short": SHORT})
+    checkpoint = checkpoint_in(tmp_path, note=note)
+    images = learned(folder_images(folder), model)
+    found, log = trainings.trained(images, model, checkpoint, network=network)
+    return found, log["losses"], memory
 
 
 @pytest.mark.parametrize("backward", [False, True], ids=["forward", "backward"])
@@ -209,7 +201,7 @@ def test_a_training_short_of_memory_ends_as_the_undisturbed_one(tmp_path, backwa
     assert seen == pytest.approx(losses, rel=1e-9)
     for name, parameter in whole.items():
         torch.testing.assert_close(found[name], parameter, rtol=1e-6, atol=1e-9)
-    about = "training tiny_vit, contrastive+koleo, at 32 pixels: out of memory on cpu, goes on with"
+    about = "training tiny_vit at 32 pixels, contrastive+koleo: out of memory on cpu, goes on with"
     assert said == [
         f"{about} 3 images at once instead of 6; the loss sees all 6",
         f"{about} 1 images at once instead of 3; the loss sees all 6",
@@ -226,13 +218,13 @@ class InPairs(MicroBatch):
 @pytest.mark.parametrize("backward", [False, True], ids=["forward", "backward"])
 def test_a_failed_try_leaves_no_trace(tmp_path, monkeypatch, backward):
     """Of what it drew, and of gradients: else not the same bits as pairs from the start."""
-    options = {"drop_path": 0.5, "model": model_of(head_dims=7)}
+    options = {"model": model_of(head_dims=7, drop_path=0.5)}
     pairs = partial(InPairs, 2)
     monkeypatch.setattr("bench.train.loop.MicroBatch", lambda images, *a, **k: pairs(*a, **k))
     found, losses, _ = trained(tmp_path, **options)
     monkeypatch.setattr("bench.train.loop.MicroBatch", InPairs)
     other, seen, memory = trained(tmp_path, most=2, backward=backward, **options)
-    assert memory.calls == [6, *[2] * 6 * SHORT.steps]
+    assert memory.calls == [6, *[2] * 6 * SHORT["steps"]]
     assert seen == losses
     assert [name for name in found if not torch.equal(found[name], other[name])] == []
 
@@ -249,7 +241,7 @@ def test_batch_norms_are_not_fed_in_pieces(tmp_path, monkeypatch):
         trained(tmp_path, model=model_of("tiny_conv"), said=said)
     assert said == []
     assert str(failed.value) == (
-        "training tiny_conv, contrastive+koleo, at 32 pixels: out of memory on cpu with 6 images "
+        "training tiny_conv at 32 pixels, contrastive+koleo: out of memory on cpu with 6 images "
         "(CUDA out of memory.), and its batch norms need the whole batch at once: the statistics "
         "of a smaller one are others, and so would be the numbers: use a recipe with fewer images "
         "in a batch, a lower resolution, or another --device"

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
@@ -16,7 +15,7 @@ from safetensors.torch import load_file
 import results
 from bench import tracking
 from bench.execution.artifacts import Artifacts, read_json
-from bench.identity import Model, Training, key_of
+from bench.identity import key_of
 from bench.progress import Silent
 from bench.stages.context import Context
 from bench.stages.weights import LOG, STATE, train_weights
@@ -31,17 +30,9 @@ from registry.errors import UsageError, WorkError
 from registry.recipes import RECIPES
 from registry.table import Table
 from tests.conftest import write_photos
+from tests.trainings import model_of, recipe_of
 
 CALLS = ("start", "log", "finish", "fail")
-SHORT = replace(
-    RECIPES["smoke"],
-    name="short",
-    steps=6,
-    classes_per_batch=2,
-    warmup_steps=2,
-    memory_share=0.7,
-    memory_start=2,
-)
 
 
 class Heard:
@@ -271,13 +262,12 @@ def test_every_row_has_its_extra():
 @pytest.fixture
 def training(tmp_path, monkeypatch):
     """A short training on photos with a checkpoint after every step: model, and do(tracker)."""
-    for module in ("bench.train.loop", "bench.identity", "bench.sources"):
-        monkeypatch.setattr(f"{module}.RECIPES", {"short": SHORT})
     monkeypatch.setattr("bench.train.checkpoint.SECONDS", 0)
     monkeypatch.setattr("bench.train.checkpoint.SHARE", 1)
     root = write_photos(tmp_path / "own")
-    about = (f"folder:{root}@split=classes", "", "cls", "contrastive", "short", None, 0)
-    model = Model("tiny_vit", "scratch", 32, 0, Training(*about, skip_bad_images=False))
+    model = model_of(
+        train=f"folder:{root}@split=classes", loss="contrastive", batch_images=4, lr=1e-3
+    )
     cache = SimpleNamespace(store=lambda *about: None)
 
     def do(tracker=UNTRACKED, runs=tmp_path / "runs", stop=None):
@@ -329,15 +319,20 @@ def test_a_training_is_told_step_by_step(training):
     losses, _ = training.do(heard)
     (_, key, name, config), *steps, end = heard.told
     assert key == key_of(training.model)
-    for part in ("tiny_vit", "scratch", "cls", "loss:contrastive", "32px", "short", "seed:0"):
+    recipe = training.model.training.recipe
+    for part in ("tiny_vit", "scratch", "cls", "loss:contrastive", "32px", recipe, "seed:0"):
         assert part in name.split()
     assert config["backbone"] == "tiny_vit"
     assert config["training.pooling"] == "cls"
     assert config["spec.architecture"] == "test_vit"
     assert not any(isinstance(value, dict) for value in config.values())
-    rates = [SHORT.lr * loop.rate_at(step, SHORT) for step in range(6)]
-    told = zip(range(6), losses, rates, strict=True)
-    assert steps == [("log", step, {"loss": loss, "lr": rate}) for step, loss, rate in told]
+    row = recipe_of(training.model)
+    for (call, step, values), loss, at in zip(steps, losses, range(6), strict=True):
+        assert (call, step) == ("log", at)
+        assert values["loss"] == loss
+        assert values["lr"] == row.lr * loop.rate_at(at, row)
+        assert {"positive_similarity", "negative_similarity", "active_negatives"} < values.keys()
+        assert values["images_per_second"] > 0
     assert end == ("finish", {"loss": losses[-1], "steps": 6, "images": 12, "skipped": 0})
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,14 +23,16 @@ from bench.stages.context import Context
 from bench.stages.weights import checkpoint_of, train_weights
 from bench.stop import Interrupted
 from bench.train import loop
-from bench.train.images import TrainingImages
+from bench.train.collapse import CollapseDetector
+from bench.train.images import TrainingImages, leave_one_out
 from bench.train.memory import CrossBatchMemory
 from bench.train.snapshot import Snapshot, read_snapshot, write_snapshot
 from bench.train.state import tensors_of
+from bench.train.validation import held_out
 from registry.errors import WorkError
 from tests import trainings
 from tests.conftest import write_photos
-from tests.trainings import CPU, checkpoint_in, folder_images, learned, same
+from tests.trainings import CPU, checkpoint_in, evaluated, folder_images, learned, same
 
 pytestmark = pytest.mark.usefixtures("heard")
 
@@ -79,7 +82,7 @@ def trained(images, checkpoint, model=None, progress=None, **told):
     return trainings.trained(given, model, checkpoint, **options)
 
 
-def killed(monkeypatch, images, checkpoint, step, model=None):
+def killed(monkeypatch, images, checkpoint, step, model=None, **told):
     """Train until a step is half done."""
     learn, calls = loop.learn, itertools.count(step_of(checkpoint))
 
@@ -91,7 +94,7 @@ def killed(monkeypatch, images, checkpoint, step, model=None):
     with monkeypatch.context() as patched:
         patched.setattr("bench.train.loop.learn", dies)
         with pytest.raises(Killed):
-            trained(images, checkpoint, model)
+            trained(images, checkpoint, model, **told)
 
 
 def step_of(checkpoint):
@@ -117,6 +120,79 @@ def test_killed_anywhere_it_goes_on_to_the_same_bits(images, tmp_path, monkeypat
         killed(monkeypatch, images, checkpoint_in(folder), step, model)
         assert step_of(checkpoint_in(folder)) == step
     same(trained(images, checkpoint_in(folder), model), whole)
+
+
+class Logged:
+    """A tracker that keeps what is told of each step, but for the time it took."""
+
+    def __init__(self):
+        self.steps = {}
+
+    def log(self, step, values):
+        self.steps[step] = {
+            name: value for name, value in values.items() if name != "images_per_second"
+        }
+
+
+MINED = {
+    "sampler": "tuples",
+    "batch_images": 8,
+    "negatives": 2,
+    "pairs_per_epoch": 8,
+    "pool_images": 12,
+    "epoch_steps": 4,
+}
+PARTS = {
+    "encoder": model_of(memory_momentum=0.9),
+    "average": model_of("tiny_conv", ema=0.9),
+    "objective": model_of(loss="proxy_anchor+koleo", loss_lr=10.0),
+    "objective of each size": model_of(loss="proxy_anchor", loss_lr=10.0, nested=True),
+    "precision": model_of(precision="fp16", memory_start=0, clip_norm=0.0, drop_path=0.0),
+    "selection": model_of(selection="validation", validate_every=2),
+    "selection of averages": model_of("tiny_conv", selection="validation", ema=0.5),
+    "mined tuples": model_of(loss="contrastive_euclidean", **MINED),
+    "hard classes": model_of(sampler="hard_class", epoch_steps=4),
+    "epochs": model_of(sampler="random"),
+    "sgd": model_of(optimiser="sgd", schedule="constant"),
+    "frozen": model_of("tiny_conv", freeze_batch_norm=True, train_blocks=2, layer_decay=0.8),
+}
+"""Trainings with each part of a state that most have not."""
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_part_goes_on_where_it_was(images, tmp_path, monkeypatch, part):
+    """Results, and what is told of each step, are those of the training that was not killed."""
+    model = PARTS[part]
+    if "proxy" in model.training.loss:
+        pytest.importorskip("pytorch_metric_learning")
+    given = learned(images, model)
+    if "selection" in part:
+        _, held = held_out(images.labels, 0.4)
+        validation = leave_one_out(evaluated(images, model), held)
+        given = learned(images, model, held_out=held, validation=validation)
+        scripted(monkeypatch)
+    detector = partial(CollapseDetector, window=14, every=2)
+    monkeypatch.setattr("bench.train.begin.CollapseDetector", detector)
+    scaler = partial(torch.amp.GradScaler, init_scale=2.0**30, growth_interval=2)
+    monkeypatch.setattr("bench.train.precision.torch.amp.GradScaler", scaler)
+    logged, again = Logged(), Logged()
+    whole = trained(given, checkpoint_in(tmp_path / "whole"), model, tracker=logged)
+    folder = tmp_path / "killed"
+    for step in (2, 5, 7):  # before a look at the checkpoint, and between two
+        killed(monkeypatch, given, checkpoint_in(folder), step, model, tracker=again)
+        assert step_of(checkpoint_in(folder)) == step
+    same(trained(given, checkpoint_in(folder), model, tracker=again), whole)
+    assert again.steps == logged.steps
+    assert len(logged.steps) == STEPS
+
+
+def scripted(monkeypatch):
+    """Have the best look be the second one, which is before the last kill."""
+
+    def scored(state, *about):
+        return {2: 0.25, 4: 0.75}.get(len(state.losses), 0.5)
+
+    monkeypatch.setattr("bench.train.looks.validate", scored)
 
 
 def test_the_memory_lies_where_it_lay(images, tmp_path, monkeypatch):

@@ -17,8 +17,9 @@ from bench.execution.pool import FORKING, warm_up
 from bench.train.group import ALONE, joined
 from bench.train.memory import CrossBatchMemory
 from registry.errors import WorkError
-from registry.losses import parse_loss
+from registry.losses import build_loss
 from registry.losses.labelled import Labelled
+from registry.losses.space import Space
 
 CPU = torch.device("cpu")
 
@@ -187,14 +188,15 @@ class Network(nn.Module):
 class Proxies(nn.Module):
     """A loss with parameters of its own beside another loss."""
 
-    def __init__(self, classes, loss):
+    def __init__(self, classes, terms):
         super().__init__()
         self.weight = nn.Parameter(values_of(5, (classes, 8)))
-        self.loss = loss
+        self.terms = terms
 
     def forward(self, batch, memory):
         logits = batch.descriptors @ functional.normalize(self.weight, dim=1).T
-        return self.loss(batch, memory) + functional.cross_entropy(8 * logits, batch.labels)
+        others = sum(term(batch, memory) for term in self.terms.values())
+        return others + functional.cross_entropy(8 * logits, batch.labels)
 
 
 def train(group=ALONE, *, images=10, steps=8, precision="float64"):
@@ -202,8 +204,8 @@ def train(group=ALONE, *, images=10, steps=8, precision="float64"):
     dtype = getattr(torch, precision)
     torch.manual_seed(group.rank)  # the first rank's are everybody's
     network = Network().to(dtype)
-    row, parameters = parse_loss("contrastive+koleo(beta=0.2)")
-    loss_module = Proxies(6, row.build(parameters)).to(dtype)
+    terms = build_loss("contrastive(beta=0.2)+koleo", Space(6, 8))
+    loss_module = Proxies(6, terms).to(dtype)
     group.same([*network.parameters(), *loss_module.parameters()])
     learned = [*network.parameters(), *loss_module.parameters()]
     optimiser = torch.optim.AdamW(learned, lr=3e-5, weight_decay=0.05)
@@ -227,7 +229,7 @@ def train(group=ALONE, *, images=10, steps=8, precision="float64"):
         losses.append(float(loss.detach()))
     return {
         "parameters": [parameter.detach().numpy() for parameter in learned],
-        "memory": [part.numpy() for part in memory.content],
+        "memory": [part.numpy() for part in memory.content if part is not None],
         "losses": losses,
         "norms": scalings,
         "unused": [parameter.grad for parameter in network.unused.parameters()],

@@ -45,6 +45,10 @@ class Stop:
         if self.by is not None:
             raise Interrupted(self.by)
 
+    def follow(self) -> None:
+        """Stop with another process that was asked, if this one was not."""
+        self.by = self.by or signal.SIGTERM
+
     @contextmanager
     def deferred(self) -> Iterator[None]:
         """Let the first signal wait for the work within, at the latest until its end."""

@@ -21,7 +21,7 @@ from bench.train.parameters import groups, make_optimiser, prepare
 from bench.train.precision import Precision
 from bench.train.samplers import make_sampler
 from bench.train.selection import Selection
-from bench.train.state import State
+from bench.train.state import State, tensors_of
 from bench.train.synchronised import synchronise
 from registry.datasets.split import Positions
 from registry.losses.space import Space
@@ -51,6 +51,7 @@ def begin(  # noqa: PLR0913 - what it is made of
         Space(int(labels.max()) + 1, training.head_dims or embedder.row.width),
         nested=training.nested,
     ).to(device)
+    group.same(tensor for part in (embedder, objective) for _, tensor in tensors_of(part))
     every = everything(images.source.images)
     sampler = make_sampler(
         recipe,
@@ -77,5 +78,4 @@ def begin(  # noqa: PLR0913 - what it is made of
         average=Average(embedder, recipe.ema) if recipe.ema else None,
         group=group,
     )
-    group.same(tensor for module in (embedder, objective) for tensor in module.parameters())
     return state

@@ -46,13 +46,15 @@ class Checkpoint:
         """Where it is."""
         return self.folder / "training.safetensors"
 
-    def read(self, network: nn.Module, device: torch.device) -> Snapshot | None:
+    def read(
+        self, network: nn.Module, device: torch.device, processes: int = 1
+    ) -> Snapshot | None:
         """Return what to go on from; one that cannot be used is told and counts for nothing."""
         self._since = time.monotonic()
         try:
             snapshot = read_snapshot(self.file)
             if snapshot is not None:
-                _check_origin(snapshot, self._origin(device))
+                _check_origin(snapshot, self._origin(device, processes))
                 check_fit(snapshot, network)
         except UnusableError as reason:
             self.note(f"the training starts anew, not from {self.file}: {reason}")
@@ -61,11 +63,17 @@ class Checkpoint:
         return snapshot
 
     def after_step(self, state: State) -> None:
-        """Write it if it is time; raises Interrupted, after writing, if the run is to stop."""
-        if self.stop.asked:
-            if self._write(state):
+        """Write it if it is time; raises Interrupted, after writing, if the run is to stop.
+
+        Of several processes the first writes; all are interrupted where one is to stop.
+        """
+        if state.group.any(self.stop.asked):
+            if state.group.first and self._write(state):
                 self.note(f"stopped after {len(state.losses)} steps, kept in {self.file}")
+            self.stop.follow()
             self.stop.interrupt()
+        if not state.group.first:
+            return
         pause = max(SECONDS, self._cost * (1 / SHARE - 1))
         if time.monotonic() - self._since >= pause:
             self._write(state)
@@ -80,7 +88,7 @@ class Checkpoint:
         if not state.finite():
             return False
         taken = take_down(state)
-        facts = {**taken.facts, "origin": self._origin(state.device)}
+        facts = {**taken.facts, "origin": self._origin(state.device, state.group.size)}
         try:
             self.folder.mkdir(exist_ok=True)  # not its parents: a removed run folder stays so
             write_snapshot(Snapshot(taken.tensors, facts), self.file)
@@ -99,12 +107,13 @@ class Checkpoint:
             self.note(f"cannot write {self.file} ({why}): the training goes on without it")
         self._complained = True
 
-    def _origin(self, device: torch.device) -> dict[str, Any]:
+    def _origin(self, device: torch.device, processes: int) -> dict[str, Any]:
         """What has to be the same for a training to go on as if it had not been stopped."""
         return {
             "format": FORMAT,
             "stage": self.key,
             "device": device.type,
+            "processes": processes,  # each draws numbers of its own, and sums are rounded apart
             "torch": str(torch.__version__),
             "timm": timm.__version__,
             "numpy": np.__version__,

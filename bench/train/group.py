@@ -70,11 +70,15 @@ class Group:
             )
         return self._part_of(self.rank, total)
 
+    def most(self, total: int) -> int:
+        """Count the rows of the largest part."""
+        return -(-total // self.size)
+
     def gather(self, own: Tensor, total: int) -> Tensor:
         """Put the ranks' parts of so many rows together; gradients reach this rank's own."""
         if self.size == 1:
             return own
-        place, most = self.part(total), -(-total // self.size)
+        place, most = self.part(total), self.most(total)
         assert len(own) == place.stop - place.start
         with _with_the_others():
             sent = own.detach().new_zeros((most, *own.shape[1:]))

@@ -62,7 +62,7 @@ def train(
     checkpoint = told.checkpoint
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(training.seed)
-        found = group.shared(lambda: checkpoint.read(embedder, device))
+        found = group.shared(lambda: checkpoint.read(embedder, device, group.size))
         bad = _left_out(images, training, found, group)
         state = begin(
             embedder,

@@ -71,11 +71,12 @@ def gradient(state: State, drawn: Drawn, micro: MicroBatch) -> Step:
         set_generators(before, state.device)
         state.memory.content = held
         state.optimiser.zero_grad()
-        if size == len(drawn.pixels):
+        if size == most:
             return _at_once(state, drawn, group)
         return _in_pieces(state, drawn, group, size)
 
-    done = micro.fit(len(drawn.pixels), attempt)
+    most = group.most(len(drawn.labels))  # ranks whose part is smaller go the same way
+    done = micro.fit(most, attempt)
     state.group.sum_gradients(state.network.parameters())
     state.group.same_gradients(state.objective.parameters())
     return done
@@ -93,8 +94,9 @@ def momentum_batch(state: State, drawn: Drawn, batch: Labelled, size: int) -> La
     if state.encoder is None:
         return batch
     with state.encoder.encoding():
-        parts = [embed(state, piece) for piece in torch.split(drawn.pixels, size)]
-    return batch._replace(descriptors=state.group.gather(torch.cat(parts), len(batch.labels)))
+        pieces = torch.split(drawn.pixels, size)
+        own = state.group.agreed(lambda: torch.cat([embed(state, piece) for piece in pieces]))
+    return batch._replace(descriptors=state.group.gather(own, len(batch.labels)))
 
 
 def _at_once(state: State, drawn: Drawn, group: Group) -> Step:

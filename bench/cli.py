@@ -42,7 +42,12 @@ def main() -> None:
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @RUNS
 @DATA
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda:N.")
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    help="auto, cpu or cuda:N; a worker for each with commas, a+b train together.",
+)
 @click.option("--force", is_flag=True, help="Compute again what is there, from the start.")
 @click.option("--keep-going/--fail-fast", default=True, show_default=True)
 @click.option("--skip-bad-images", is_flag=True, help="Leave unreadable images out, counted.")

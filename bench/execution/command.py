@@ -113,7 +113,7 @@ def _pool(request: Request) -> Pool:
         here=Path.cwd(),
         cache_bytes=int(request.cache_gb * 1e9),
         force=request.force,
-        workers=len(devices),
+        workers=sum(name.count("+") + 1 for name in devices),
         track=request.track,
     )
     return Pool(settings, devices)

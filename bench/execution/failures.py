@@ -35,7 +35,7 @@ def killed(name: str, title: str, exit_code: int | None, log: str) -> Failed:
     hint = "most often memory ran out: see dmesg, take a smaller resolution or fewer workers"
     return Failed(
         error="WorkerKilledError",
-        message=f"{ending(exit_code)} while {title}, twice; {hint}",
+        message=f"the worker {ending(exit_code)} while {title}, twice; {hint}",
         traceback="",
         blamed=name,
         log=log,
@@ -43,9 +43,9 @@ def killed(name: str, title: str, exit_code: int | None, log: str) -> Failed:
 
 
 def ending(exit_code: int | None) -> str:
-    """Say how a worker ended."""
+    """Say how a process ended."""
     if exit_code is None or exit_code >= 0:
-        return f"the worker ended (exit code {exit_code})"
+        return f"ended (exit code {exit_code})"
     with suppress(ValueError):
-        return f"the worker was ended by {Signals(-exit_code).name}"
-    return f"the worker was ended by signal {-exit_code}"
+        return f"was ended by {Signals(-exit_code).name}"
+    return f"was ended by signal {-exit_code}"

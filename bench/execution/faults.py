@@ -45,7 +45,8 @@ class Faults:
         if self.trouble[task.name] >= DEATHS:
             self.fail(task.name, failed)
         else:
-            self.progress.note(f"{failures.ending(died.exit_code)} while {what}: it is tried again")
+            how = failures.ending(died.exit_code)
+            self.progress.note(f"the worker {how} while {what}: it is tried again")
             self.graph.again(node)
 
     def damaged(self, task: Task, found: Damaged) -> None:

@@ -21,7 +21,7 @@ class Settings:
     cache_bytes: int
     force: bool
     workers: int
-    """How many there are: they share the cores."""
+    """How many processes compute: they share the cores."""
     track: Sequence[str] = ()
     """Names of trackers."""
 

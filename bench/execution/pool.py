@@ -19,7 +19,7 @@ from multiprocessing.process import BaseProcess
 
 from bench.execution.entry import be_worker, tell_devices
 from bench.execution.messages import Died, Message, Settings, Task
-from bench.processes import without_interrupts
+from bench.processes import importing_as_here, without_interrupts
 from registry.errors import UsageError, WorkError
 
 ENTRY = "bench.execution.worker"
@@ -87,7 +87,7 @@ def warm_up() -> None:
 @contextmanager
 def _importing_as_here() -> Iterator[None]:
     """Have a process find the modules that this one has, not those in its working folder."""
-    wanted = {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    wanted = importing_as_here()
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:

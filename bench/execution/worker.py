@@ -22,12 +22,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from bench.device import devices, use_device
+from bench.device import devices, parts, use_device
 from bench.execution.artifacts import Artifacts, DamagedError, FolderGoneError, read_json
 from bench.execution.messages import Damaged, Done, Failed, Message, Settings, Task, Unfit
+from bench.execution.ranks import RankFailedError, launch
 from bench.execution.relay import Teller
 from bench.execution.work import is_done, name_of
-from bench.identity import Extraction, Stage
+from bench.identity import Extraction, Model, Stage
 from bench.model import UnreachableWeightsError
 from bench.pixels import Cache
 from bench.plan import Planned
@@ -82,14 +83,15 @@ def _listen(connection: Connection, tasks: queue.Queue[Task | None]) -> None:
 
 def begin(settings: Settings, device: str, send: Callable[[Message], None], stop: Stop) -> Context:
     """Take a device, and make what all stages are handed."""
-    chosen = use_device(device)
+    names = parts(device)
+    chosen = use_device(names[0])
     if settings.workers > 1:
         torch.set_num_threads(max(1, torch.get_num_threads() // settings.workers))
     teller = Teller(send)
     cache = Cache(settings.runs / "cache", settings.cache_bytes, teller.note)
     tracker = open_trackers(settings.track, settings.runs, teller.note)
     artifacts = Artifacts(settings.runs)
-    return Context(artifacts, settings.data, chosen, teller, cache, stop, tracker)
+    return Context(artifacts, settings.data, chosen, teller, cache, stop, tracker, names)
 
 
 class Lossy(io.RawIOBase):
@@ -143,16 +145,26 @@ def _answer(task: Task, context: Context, settings: Settings, log: str) -> Messa
                 "a file of weights, or this program, has changed since the run began: run again"
             )
         if not is_done(task.stage, _poolings(task), context.artifacts):
-            compute(task.stage, task.poolings, context)
+            _compute(task, context, settings)
         outcomes = {cell.key: _reported(cell, context, settings) for cell in task.cells}
     except DamagedError as error:
         print(error, flush=True)
         return Damaged(error.stage, str(error))
+    except RankFailedError as error:  # it has printed where
+        return error.failed
     except Exception as error:  # noqa: BLE001 - whatever a stage raises is its cells' failure
         traceback.print_exc()
         return failure(error, task.stage, log)
     print(f"{now()} done", flush=True)
     return Done(outcomes, _worn(context.device))
+
+
+def _compute(task: Task, context: Context, settings: Settings) -> None:
+    """Do a stage, a training together where a worker has several devices."""
+    if isinstance(task.stage, Model) and len(context.devices) > 1:
+        launch(task.stage, settings, context)
+    else:
+        compute(task.stage, task.poolings, context)
 
 
 def failure(error: Exception, stage: Stage, log: str | None) -> Failed:

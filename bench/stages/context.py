@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +31,8 @@ class Context:
     stop: Stop = field(default_factory=Stop)
     tracker: Tracker = UNTRACKED
     """Told of each training and each finished cell."""
+    devices: Sequence[str] = ()
+    """On which a training goes on together, where they are several; else there is the one."""
     splits: dict[str, Split] = field(default_factory=dict)
     """Datasets read so far: each is prepared and verified once per worker."""
     meter: Meter = field(init=False)

@@ -14,14 +14,18 @@ from bench.sources import training_images
 from bench.stages.context import Context
 from bench.tracking.runs import final_values, track_training
 from bench.train.checkpoint import Checkpoint
+from bench.train.group import ALONE, Group
 from bench.train.loop import Told, train
 from registry.recipes import parse_recipe
 
 STATE, LOG = "weights.safetensors", "training.json"
 
 
-def train_weights(model: Model, context: Context) -> None:
-    """Train a model; there is nothing to do for one that needs no training."""
+def train_weights(model: Model, context: Context, group: Group = ALONE) -> None:
+    """Train a model; there is nothing to do for one that needs no training.
+
+    Of several processes the first leaves the artifact.
+    """
     if model.training is None:
         return
     checkpoint = checkpoint_of(model, context)
@@ -41,10 +45,13 @@ def train_weights(model: Model, context: Context) -> None:
             images,
             Told(context.progress, checkpoint, context.tracker),
             device=context.device,
+            group=group,
         )
-        context.publish(model, write)
+        if group.first:
+            context.publish(model, write)
         summary |= final_values(log)
-    checkpoint.remove()
+    if group.first:
+        checkpoint.remove()
 
 
 def checkpoint_of(model: Model, context: Context) -> Checkpoint:

@@ -46,9 +46,7 @@ class Checkpoint:
         """Where it is."""
         return self.folder / "training.safetensors"
 
-    def read(
-        self, network: nn.Module, device: torch.device, processes: int = 1
-    ) -> Snapshot | None:
+    def read(self, network: nn.Module, device: torch.device, processes: int = 1) -> Snapshot | None:
         """Return what to go on from; one that cannot be used is told and counts for nothing."""
         self._since = time.monotonic()
         try:

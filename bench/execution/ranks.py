@@ -21,7 +21,7 @@ from torch import distributed as dist
 
 from bench.execution.artifacts import read_json, write_json
 from bench.execution.failures import ending
-from bench.execution.messages import Failed, Message, Settings
+from bench.execution.messages import Advanced, Begun, Ended, Failed, Message, Note, Settings
 from bench.execution.relay import Shown
 from bench.execution.work import name_of
 from bench.identity import Model, Training
@@ -83,7 +83,7 @@ def launch(model: Model, settings: Settings, context: Context) -> None:
     """
     order = settings.runs / "log" / f"{name_of(model)}.json"
     write_order(order, model, settings)
-    store = dist.TCPStore(HOST, 0, is_master=True, wait_for_workers=False)
+    store = dist.TCPStore(HOST, 0, is_master=True, wait_for_workers=False)  # type: ignore[attr-defined]
     shown, ranks = Shown(context.progress), list[Rank]()
     try:
         with context.stop.deferred():
@@ -108,8 +108,8 @@ def read_order(path: Path) -> tuple[Model, Settings]:
     content = read_json(path)
     model, settings = Model(**content["model"]), Settings(**content["settings"])
     training = Training(**content["model"]["training"])
-    places = {name: Path(getattr(settings, name)) for name in ("runs", "data", "here")}
-    return replace(model, training=training), replace(settings, **places)
+    runs, data, here = Path(settings.runs), Path(settings.data), Path(settings.here)
+    return replace(model, training=training), replace(settings, runs=runs, data=data, here=here)
 
 
 def _about(number: int, size: int, port: int) -> dict[str, str]:
@@ -164,7 +164,7 @@ def _hear(rank: Rank, shown: Shown) -> None:
     for message in rank.hear():
         if isinstance(message, Failed):
             rank.failed = rank.failed or message
-        else:
+        elif isinstance(message, Begun | Advanced | Ended | Note):
             shown.hear(message)
 
 

@@ -47,6 +47,8 @@ def train_weights(model: Model, context: Context, group: Group = ALONE) -> None:
             device=context.device,
             group=group,
         )
+        if group.size > 1:
+            context.meter.notes.append(f"trained by {group.size} processes: costs are of the first")
         if group.first:
             context.publish(model, write)
         summary |= final_values(log)

@@ -6,6 +6,7 @@ They are forked from a server that has imported torch, as a run's workers are.
 import os
 import sys
 from multiprocessing import get_context
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -14,12 +15,18 @@ from torch import nn
 from torch.nn import functional
 
 from bench.execution.pool import FORKING, warm_up
+from bench.micro_batch import MicroBatch
+from bench.train.feed import Drawn
 from bench.train.group import ALONE, joined
 from bench.train.memory import CrossBatchMemory
+from bench.train.objective import Objective
+from bench.train.precision import Precision
+from bench.train.step import gradient
 from registry.errors import WorkError
 from registry.losses import build_loss
 from registry.losses.labelled import Labelled
 from registry.losses.space import Space
+from registry.recipes import RECIPES
 
 CPU = torch.device("cpu")
 
@@ -52,7 +59,7 @@ def _be_rank(connection, about, work, arguments):
 
 def _heard(process, connection):
     try:
-        return connection.recv() if connection.poll(30) else None
+        return connection.recv() if connection.poll(120) else None
     except EOFError:
         return None
     finally:
@@ -236,6 +243,49 @@ def train(group=ALONE, *, images=10, steps=8, precision="float64"):
     }
 
 
+def run_short(group=ALONE, *, most=1, images=3):
+    """Take the gradient of a batch where memory holds so many images; how many went at once."""
+    torch.manual_seed(0)
+    network = Network().to(torch.float64)
+
+    def pooled(pixels):
+        if len(pixels) > most:
+            raise MemoryError
+        return {"cls": network(pixels)}
+
+    recipe = RECIPES["smoke"]
+    optimiser = torch.optim.SGD(network.parameters(), lr=1.0)
+    state = SimpleNamespace(
+        network=Called(network, pooled),
+        pooling="cls",
+        objective=Objective("contrastive+koleo", Space(2, 8), nested=False),
+        optimiser=optimiser,
+        precision=Precision(recipe, CPU),
+        memory=CrossBatchMemory(0),
+        device=CPU,
+        group=group,
+        fills=lambda order: False,
+    )
+    pixels = values_of(1, (images, 12))[group.part(images)]
+    drawn = Drawn(pixels, torch.arange(images) // 2, torch.arange(images), None)
+    notes = []
+    micro = MicroBatch(group.most(images), CPU, "training", notes.append, "a fix")
+    gradient(state, drawn, micro)
+    return [found.grad.numpy() for found in network.layers.parameters()], len(notes)
+
+
+class Called(nn.Module):
+    """A network that is called in another way."""
+
+    def __init__(self, network, call):
+        super().__init__()
+        self.network = network
+        self.call = call
+
+    def forward(self, pixels):
+        return self.call(pixels)
+
+
 def refuse(group):
     """What too small a batch is told."""
     try:
@@ -255,4 +305,5 @@ def everything(group, cases, shapes):
         "trained": train(group),
         "float32": train(group, precision="float32"),
         "refused": refuse(group),
+        "short": [run_short(group, images=images) for images in (3, 5)],
     }

@@ -173,6 +173,17 @@ def test_ranks_are_the_same_to_the_last_bit(together, precision):
         assert one[precision]["losses"] == together[0][precision]["losses"]
 
 
+def test_ranks_that_are_short_of_memory_take_smaller_pieces_alike(together):
+    """Also where one of them has a single image, and need not."""
+    for place, images in enumerate((3, 5)):
+        expected, _ = ranks.run_short(most=images, images=images)
+        lowered = {one["short"][place][1] for one in together}
+        assert lowered == {0 if images == len(together) else 1}
+        for one in together:
+            for got, wanted in zip(one["short"][place][0], expected, strict=True):
+                np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-12)
+
+
 def test_a_rank_that_dies_is_heard_of():
     first, second = ranks.on_ranks(2, ranks.lose_one)
     assert second is None

@@ -3,8 +3,10 @@
 import json
 import os
 import signal
+import sys
 from contextlib import contextmanager
 from dataclasses import asdict
+from multiprocessing import Pipe, get_context
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,12 +14,14 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
 from bench.execution import ranks
 from bench.execution.artifacts import Artifacts
 from bench.execution.manifest import read_manifest
 from bench.execution.messages import Failed, Settings
-from bench.execution.ranks import RankFailedError, launch, read_order, write_order
+from bench.execution.pool import FORKING, warm_up
+from bench.execution.ranks import Rank, RankFailedError, launch, read_order, write_order
 from bench.execution.work import name_of
 from bench.identity import key_of
 from bench.pixels import Cache
@@ -26,6 +30,8 @@ from bench.stages.context import Context
 from bench.stages.weights import LOG, STATE, train_weights
 from bench.stop import Interrupted, Stop
 from bench.train import rank
+from bench.train.checkpoint import Checkpoint
+from bench.train.snapshot import Snapshot, write_snapshot
 from registry.errors import WorkError
 from tests.run_folders import plan_of
 
@@ -84,16 +90,51 @@ def result(model, context):
     return load_file(folder / STATE), json.loads((folder / LOG).read_text())
 
 
+class Forked:
+    """Stands for a rank's process: one that has torch already, since importing takes seconds."""
+
+    def __init__(self, arguments, about, connection):
+        warm_up()
+        kind = get_context("forkserver" if FORKING else "spawn").Process
+        self.process = kind(target=_be_rank, args=(arguments, about, connection))
+        self.process.start()
+        self.pid = self.process.pid
+
+    def wait(self):
+        self.process.join()
+        return self.returncode
+
+    def kill(self):
+        self.process.kill()
+
+    def send_signal(self, number):
+        os.kill(self.pid, number)
+
+    @property
+    def returncode(self):
+        return self.process.exitcode
+
+
+def _be_rank(arguments, about, connection):
+    os.environ |= about
+    pipe = os.dup(connection.fileno())
+    connection.close()
+    sys.exit(rank.main([*arguments, "--pipe", str(pipe)]))
+
+
 @pytest.fixture
 def started(monkeypatch):
-    """Processes in the order in which they were started."""
-    found, start = [], ranks._start
+    """Ranks in the order in which they are started, quicker than from scratch."""
+    found = []
 
-    def noted(*arguments):
-        found.append(start(*arguments))
+    def start(number, device, order, about):
+        ours, theirs = Pipe()
+        with theirs:
+            process = Forked(["--order", str(order), "--device", device], about, theirs)
+        found.append(Rank(number, device, process, ours))
         return found[-1]
 
-    monkeypatch.setattr(ranks, "_start", noted)
+    monkeypatch.setattr(ranks, "_start", start)
     yield found
     assert all(rank.process.returncode is not None for rank in found)
 
@@ -163,6 +204,35 @@ def test_what_fails_on_one_rank_is_told_in_its_words(photos, tmp_path, started):
     assert failed.blamed == name_of(model)
     assert failed.log == f"log/{name_of(model)}.log"
     assert {rank.exit_code for rank in started} <= {1, None}
+
+
+def test_a_rank_stops_with_one_that_was_asked(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "checkpoint", "key", Stop(), print)
+    group = SimpleNamespace(first=False, any=lambda asked: True)
+    with pytest.raises(Interrupted):
+        checkpoint.after_step(SimpleNamespace(group=group))
+    assert not checkpoint.folder.exists()
+
+
+def test_a_rank_that_is_not_the_first_writes_nothing(tmp_path, monkeypatch):
+    checkpoint = Checkpoint(tmp_path / "checkpoint", "key", Stop(), print)
+    written = []
+    monkeypatch.setattr(checkpoint, "_write", written.append)
+    monkeypatch.setattr("bench.train.checkpoint.SECONDS", -1)
+    for first in (False, True):
+        group = SimpleNamespace(first=first, any=lambda asked: False)
+        checkpoint.after_step(SimpleNamespace(group=group))
+        assert len(written) == first
+
+
+def test_a_checkpoint_of_another_number_of_processes_counts_for_nothing(tmp_path):
+    notes = []
+    checkpoint = Checkpoint(tmp_path, "key", Stop(), notes.append)
+    facts = {"origin": checkpoint._origin(CPU, 1)}
+    write_snapshot(Snapshot({}, facts), checkpoint.file)
+    assert checkpoint.read(nn.Identity(), CPU, 1) is not None
+    assert checkpoint.read(nn.Identity(), CPU, 2) is None
+    assert "processes was 1 and is 2" in notes[0]
 
 
 def test_an_order_is_read_as_it_was_written(tmp_path):

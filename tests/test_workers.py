@@ -27,6 +27,7 @@ from bench.execution.artifacts import Artifacts
 from bench.execution.leases import CLEANING, Leases
 from bench.execution.messages import Failed, Settings, Task
 from bench.execution.pool import Pool, Worker, find_devices, start_worker
+from bench.execution.ranks import RankFailedError
 from bench.execution.work import name_of
 from bench.execution.worker import Lossy, failure
 from bench.identity import Extraction, Model, key_of
@@ -242,6 +243,8 @@ def test_how_far_a_step_is_can_be_read_from_its_lease(bench, inline, monkeypatch
         ("cpu,cpu", 0, ["cpu", "cpu"]),
         ("cuda", 2, ["cuda:0"]),
         ("cuda:1, cpu", 2, ["cuda:1", "cpu"]),
+        ("cpu+cpu", 0, ["cpu+cpu"]),
+        ("cuda + cuda:1,cuda:1", 2, ["cuda:0+cuda:1", "cuda:1"]),
     ],
 )
 def test_devices_are_read(text, there, found, monkeypatch):
@@ -250,12 +253,44 @@ def test_devices_are_read(text, there, found, monkeypatch):
     assert devices(text) == found
 
 
-@pytest.mark.parametrize("text", ["cuda:2", "gpu", "", "cpu,", "cuda:x"])
+@pytest.mark.parametrize("text", ["cuda:2", "gpu", "", "cpu,", "cuda:x", "cpu+", "cuda:0+cuda:2"])
 def test_devices_that_are_not_there_are_wrong_usage(text, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     with pytest.raises(UsageError, match=r"known: auto, cpu, cuda:0, cuda:1\)"):
         devices(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("cuda:1+cuda:1", "cuda:1 cannot train together with itself"),
+        ("cuda+cuda:0", "cuda:0 cannot train together with itself"),
+        ("cpu,cpu+cuda:0", "join devices of one kind"),
+    ],
+)
+def test_devices_that_cannot_train_together_are_wrong_usage(text, said, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    with pytest.raises(UsageError, match=said):
+        devices(text)
+
+
+def test_a_worker_with_several_devices_has_a_training_done_on_all(bench, inline, monkeypatch):
+    launched = []
+
+    def launch(model, settings, context):
+        launched.append((model, settings.workers, context.devices, context.device))
+        raise RankFailedError(Failed("WorkError", "of a rank", "its own traceback", name_of(model)))
+
+    monkeypatch.setattr("bench.execution.worker.launch", launch)
+    words = ["run", "backbone=tiny_vit", *BARE[1:3], "loss=contrastive", *BARE[4:], "recipe=smoke"]
+    assert "FAILED: of a rank" in bench(*words, "--device", "cpu+cpu", exit_code=1).output
+    ((model, workers, names, device),) = launched
+    assert model.training is not None
+    assert (workers, names, device) == (2, ["cpu", "cpu"], torch.device("cpu"))
+    failure = json.loads(next((bench.runs / "failures").iterdir()).read_text())
+    assert failure["traceback"] == "its own traceback"
 
 
 def test_another_process_looks_for_devices():

@@ -4,7 +4,7 @@ import pytest
 import timm
 import torch
 from safetensors.torch import save
-from timm.layers import resample_abs_pos_embed
+from timm.layers.pos_embed import resample_abs_pos_embed
 
 from bench.cost import cost_of
 from bench.execution.artifacts import Artifacts

@@ -163,7 +163,8 @@ def test_ctrl_c_within_a_tracker_is_no_fault_of_its(at):
 
 def test_a_tracker_that_did_not_start_is_not_ended():
     heard = Heard(fails=["start"], error=KeyboardInterrupt())
-    with pytest.raises(KeyboardInterrupt), tracked(Guarded("--track m", lambda: heard, print), "k", "", {}):
+    guarded = Guarded("mine", lambda: heard, print)
+    with pytest.raises(KeyboardInterrupt), tracked(guarded, "k", "", {}):
         pass
     assert names(heard.told) == ["start"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from registry.datasets.lists import place_in_lists
 from registry.datasets.split import Images
 from registry.transforms import Pixels, Target, Transform
 
-DECODERS = 2
+DECODERS = min(16, max(2, os.cpu_count() or 2))
+"""Threads: most of their work is done without the interpreter's lock."""
 AHEAD = 3
 """Batches decoded before they are asked for."""
 

@@ -18,7 +18,7 @@ from bench.stop import Stop
 from bench.train.snapshot import Snapshot, UnusableError, read_snapshot, write_snapshot
 from bench.train.state import State, check_fit, take_down
 
-FORMAT = 1
+FORMAT = 2
 """Raise it when a snapshot holds something else, or means something else."""
 SECONDS = 60.0
 """Between two checkpoints, where writing one takes no more than its share: what a kill costs."""

@@ -1,5 +1,6 @@
 """registry.recipe, recipes, recipe_rules: read, written, refused, and what numbers depend on."""
 
+import math
 from dataclasses import MISSING, fields, replace
 
 import pytest
@@ -61,6 +62,32 @@ def test_reasons_are_of_fields(row):
     assert set(names) <= set(FIELDS)
     assert len(set(names)) == len(names)
     assert all(reason for _, reason in row.reasons)
+
+
+PAPER = {
+    "irt-sop": {"steps": 35_000, "memory_share": 1.0, "memory_momentum": 0.0},
+    "irt-cub": {"steps": 2_000, "memory_share": 1.0, "memory_momentum": 0.0},
+    "irt-inshop": {"steps": 35_000, "memory_share": 0.2, "memory_momentum": 0.999},
+}
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_the_papers_recipes_of_categories_are_what_it_says(name):
+    """Section 4.2."""
+    said = {"batch_images": 64, "optimiser": "adamw", "lr": 3e-5, "weight_decay": 5e-4}
+    row = RECIPES[name]
+    assert {field: getattr(row, field) for field in (*said, *PAPER[name])} == said | PAPER[name]
+
+
+def test_the_papers_recipe_of_landmarks_is_what_it_says():
+    """Section 4.2: 100 epochs of 2,000 pairs, 5 tuples of 1 + 1 + 5 images a step."""
+    row = RECIPES["irt-landmarks"]
+    assert (row.optimiser, row.lr, row.weight_decay) == ("adam", 5e-7, 1e-6)
+    assert (row.negatives, row.batch_images) == (5, 5 * (1 + 1 + 5))
+    assert (row.pairs_per_epoch, row.pool_images) == (2_000, 22_000)
+    assert row.epoch_steps * 5 == row.pairs_per_epoch
+    assert row.steps == 100 * row.epoch_steps
+    assert row.decay == pytest.approx(math.exp(-0.01), abs=1e-5)
 
 
 @given(st.sampled_from(list(RECIPES)), typed())

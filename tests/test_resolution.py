@@ -60,13 +60,14 @@ def trained(context):
 
 
 @torch.inference_mode()
-def test_position_embeddings_are_interpolated_as_timm_does(trained, context):
-    model, state = trained("tiny_vit")
+@pytest.mark.parametrize("backbone", ["tiny_vit", "deit_ti"])  # the first takes any size by itself
+def test_position_embeddings_are_interpolated_as_timm_does(trained, context, backbone):
+    model, state = trained(backbone)
     found = load_embedder(model, ["cls", "avg"], context, resolution=96).eval()
     state["pos_embed"] = resample_abs_pos_embed(
         state["pos_embed"], new_size=[6, 6], num_prefix_tokens=1
     )
-    network = timm.create_model("test_vit", img_size=96, num_classes=0).eval()
+    network = timm.create_model(BACKBONES[backbone].architecture, img_size=96, num_classes=0).eval()
     network.load_state_dict(state)
     images = pixels(96)
     tokens = network.forward_features((images.float() / 255 - found.mean) / found.std)

@@ -90,14 +90,6 @@ class Precision:
         self.skipped = place["skipped"]
 
 
-def _check_bf16(device: torch.device) -> None:
-    if not torch.cuda.is_bf16_supported(including_emulation=False):
-        raise WorkError(
-            f"recipe.precision=bf16: {torch.cuda.get_device_name(device)} does not compute in it: "
-            "use recipe.precision=fp16 or float32"
-        )
-
-
 def full(descriptors: Tensor) -> Tensor:
     """Return descriptors in float32 at least: what losses and memories compute in."""
     halves = (torch.bfloat16, torch.float16)

@@ -12,9 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from bench.decode import BadImageError
-from bench.identity import Model, Training
 from bench.images import ImageSource
-from bench.model import build_embedder
 from bench.train.generators import generators
 from bench.train.validation import centred, embed_images, held_out, recall_at_1, unchanged
 from registry.datasets.folder import folder_dataset
@@ -22,6 +20,7 @@ from registry.errors import UsageError, WorkError
 from registry.transforms import AUGMENTATIONS, TRANSFORMS, Target
 from tests.conftest import write_photos
 from tests.oracles import expected, hit_at_k
+from tests.trainings import model_of, network_of
 
 CPU = torch.device("cpu")
 LABELS = st.lists(st.integers(-1, 9), min_size=1, max_size=40).map(np.array)
@@ -233,8 +232,7 @@ def test_a_validation_that_breaks_leaves_the_modes_too():
 
 
 def test_a_real_network_is_embedded_as_by_itself(source):
-    about = ("", "", "gem", "contrastive", "smoke", None, 0, False)
-    network = build_embedder(Model("tiny_conv", "scratch", 32, 0, Training(*about)), ["gem"])
+    network = network_of(model_of("tiny_conv"))
     network.train()
 
     def embed(pixels):

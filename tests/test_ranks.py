@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from bench.execution import ranks
+from bench.execution import ranks, relay
 from bench.execution.artifacts import Artifacts
 from bench.execution.manifest import read_manifest
 from bench.execution.messages import Failed, Settings
@@ -41,18 +41,18 @@ GENTLE = "smoke(steps=40,optimiser=sgd,lr=0.01)"
 
 
 class Heard(Silent):
-    """Remembers what is told, and does something at the beginning of a step."""
+    """Remembers what is told, and does something when a step is under way."""
 
-    def __init__(self, at_begin=lambda: None):
-        self.at_begin = at_begin
+    def __init__(self, at_work=lambda: None):
+        self.at_work = at_work
         self.notes = []
         self.units = 0
 
     @contextmanager
     def step(self, name, total, unit, done=0):
-        self.at_begin()
-
         def advance(n, said=""):
+            if not self.units:
+                self.at_work()
             self.units += n
 
         yield advance
@@ -117,6 +117,7 @@ class Forked:
 
 def _be_rank(arguments, about, connection):
     os.environ |= about
+    relay.TELL_EVERY = 0.0
     pipe = os.dup(connection.fileno())
     connection.close()
     sys.exit(rank.main([*arguments, "--pipe", str(pipe)]))
@@ -167,7 +168,7 @@ def test_a_stop_leaves_a_checkpoint_and_the_end_is_the_same(together, data, tmp_
     model = model_of()
     heard = Heard()
     context = context_of(tmp_path, data, heard)
-    heard.at_begin = lambda: setattr(context.stop, "by", signal.SIGTERM)
+    heard.at_work = lambda: setattr(context.stop, "by", signal.SIGTERM)
     with pytest.raises(Interrupted) as raised:
         launch(model, settings_of(tmp_path, data), context)
     assert raised.value.exit_code == 128 + signal.SIGTERM

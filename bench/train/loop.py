@@ -95,8 +95,8 @@ def _go_through(
     if first:
         told.checkpoint.note(f"{name}: resumed at step {first} of {recipe.steps}")
     with (
-        told.progress.step(name, recipe.steps, "steps", first) as advance,
         told.checkpoint.stop.deferred(),
+        told.progress.step(name, recipe.steps, "steps", first) as advance,
     ):
         for step, drawn in enumerate(state.feed.batches(recipe.steps, first), first):
             rate = recipe.lr * rate_at(step, recipe)

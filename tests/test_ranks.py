@@ -259,7 +259,10 @@ def failed(error):
             r"rank 1 \(cpu\) of the training was ended by SIGKILL",
         ),
         ([(None, -6), ("WorkError", 1)], "of WorkError"),
-        ([(None, 7), (None, -9)], r"rank 0 \(cpu\) of the training ended \(exit code 7\)"),
+        (
+            [(None, 7), (None, -9)],
+            r"rank 0 \(cpu\) of the training ended \(exit code 7\); see the log",
+        ),
         ([("LostRankError", 1), ("LostRankError", 1)], "of LostRankError"),
     ],
 )

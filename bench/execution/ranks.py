@@ -176,9 +176,11 @@ def _judge(failed: Sequence[Rank]) -> None:
             raise RankFailedError(reason)
     for rank in failed:
         if rank.failed is None:
+            signalled = rank.exit_code is not None and rank.exit_code < 0
+            hint = "most often memory ran out: see dmesg" if signalled else "see the log"
             raise WorkError(
                 f"rank {rank.number} ({rank.device}) of the training {ending(rank.exit_code)}; "
-                "most often memory ran out: see the log and dmesg, then run again"
+                f"{hint}, then run again"
             )
     for reason in reasons:
         raise RankFailedError(reason)

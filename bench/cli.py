@@ -97,6 +97,7 @@ def run(  # noqa: PLR0913 - one parameter per option
     from bench.execution.command import Request, run_matrix, show_plan
     from bench.selection import Typed, choose, read_selection
     from bench.tracking import check_trackers
+    from registry.losses import check_installed
 
     with user_errors():
         check_trackers(track)
@@ -108,6 +109,8 @@ def run(  # noqa: PLR0913 - one parameter per option
         if chosen.nothing:
             return
         plan = chosen.plan
+        for training in plan.trainings():
+            check_installed(training.training.loss if training.training else "none")
         if dry_run:
             show_plan(plan, runs, data)
             return

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.errors import UsageError
-from registry.losses import LOSSES, build_loss, format_loss, loss_row, parse_loss
+from registry.losses import (
+    LOSSES,
+    build_loss,
+    check_installed,
+    format_loss,
+    loss_row,
+    parse_loss,
+)
 from registry.losses.labelled import Labelled
 from registry.losses.space import Space
 
@@ -167,3 +174,12 @@ class TestOfTheLibrary:
         sum(term(one, None) for term in built.values()).backward()
         moved = [p for p in built["pml:ProxyAnchorLoss"].parameters() if p.grad is not None]
         assert [p.shape for p in moved] == [(3, 4)]
+
+
+def test_a_loss_of_a_package_that_is_missing_says_what_to_install(monkeypatch):
+    check_installed("contrastive+koleo")
+    check_installed("proxy_anchor+koleo")
+    monkeypatch.setattr("registry.losses.pml.importlib.util.find_spec", lambda name: None)
+    check_installed("contrastive+koleo")
+    with pytest.raises(UsageError, match=r"pip install 'retrieval-bench\[pml\]'"):
+        check_installed("proxy_anchor+koleo")

@@ -16,7 +16,7 @@ from registry.losses import (
     snca,
 )
 from registry.losses.loss import Loss
-from registry.losses.pml import PREFIX, pml_row
+from registry.losses.pml import PREFIX, known, pml_row
 from registry.losses.pml_rows import PML_LOSSES
 from registry.losses.space import Space
 from registry.table import Table, unknown
@@ -24,7 +24,15 @@ from registry.table import Table, unknown
 if TYPE_CHECKING:
     from registry.losses.loss import LossFunction
 
-__all__ = ["LOSSES", "Loss", "Term", "build_loss", "format_loss", "parse_loss"]
+__all__ = [
+    "LOSSES",
+    "Loss",
+    "Term",
+    "build_loss",
+    "check_installed",
+    "format_loss",
+    "parse_loss",
+]
 
 LOSSES: Table[Loss] = Table(
     "loss",
@@ -122,6 +130,13 @@ def parse_loss(text: str) -> list[Term]:
 def format_loss(terms: Sequence[Term]) -> str:
     """Write a loss as parse_loss reads it, defaults left out: the one text form of a loss."""
     return "+".join(_format(row, parameters) for row, parameters in terms)
+
+
+def check_installed(text: str) -> None:
+    """Raise UsageError where a term needs a package that is not installed."""
+    for row, _ in parse_loss(text):
+        if row.extra:
+            known()
 
 
 def build_loss(text: str, space: Space) -> dict[str, LossFunction]:

@@ -29,6 +29,7 @@ from bench.train import loop
 from registry.errors import UsageError, WorkError
 from registry.recipes import RECIPES
 from registry.table import Table
+from results.events import events_path, read_events
 from tests.conftest import write_photos
 from tests.trainings import model_of, recipe_of
 
@@ -214,7 +215,15 @@ def test_trackers_are_opened_by_name_once_each_and_only_for_a_run(hearing, tmp_p
     assert hearing.told == [*WHOLE, ("finish", {"loss": 1.0})]
     assert len(notes) == 1
     assert notes[0].startswith("--track bad is switched off")
-    assert open_trackers([], tmp_path, print) is UNTRACKED
+
+
+def test_the_events_file_is_told_whoever_else_is(hearing, tmp_path):
+    whole_run(open_trackers([], tmp_path, pytest.fail))
+    assert hearing.folders == []
+    assert [event["loss"] for event in read_events(events_path(tmp_path, "key")).steps] == [
+        2.0,
+        1.0,
+    ]
 
 
 def test_a_missing_package_is_said_before_anything_starts(bench, monkeypatch):

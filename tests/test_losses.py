@@ -183,3 +183,9 @@ def test_a_loss_of_a_package_that_is_missing_says_what_to_install(monkeypatch):
     check_installed("contrastive+koleo")
     with pytest.raises(UsageError, match=r"pip install 'retrieval-bench\[pml\]'"):
         check_installed("proxy_anchor+koleo")
+
+
+def test_a_sum_is_one_loss_in_whatever_order_it_is_typed():
+    texts = ("koleo(lambda=0.3)+snca+contrastive", "snca+contrastive+koleo(lambda=0.3)")
+    assert len({format_loss(parse_loss(text)) for text in texts}) == 1
+    assert format_loss(parse_loss("koleo+contrastive")) == "contrastive+koleo"

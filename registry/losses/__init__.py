@@ -111,6 +111,8 @@ class Term(NamedTuple):
 def parse_loss(text: str) -> list[Term]:
     """Read terms joined by + into rows and parameters; none is a term of its own.
 
+    In one order, however they are typed: a sum is one training. Regularisers come last.
+
     Raises UsageError for an unknown loss or parameter, a value that is no number, a sum that
     trains nothing.
     """
@@ -124,7 +126,7 @@ def parse_loss(text: str) -> list[Term]:
         raise UsageError(
             f"loss {text!r}: {terms[0].row.name} is a regulariser: write contrastive+{text}"
         )
-    return terms
+    return sorted(terms, key=lambda term: (term.row.regulariser, term.row.name))
 
 
 def format_loss(terms: Sequence[Term]) -> str:

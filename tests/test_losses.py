@@ -52,8 +52,8 @@ def sums(draw):
         "contrastive",
         "contrastive(beta=0.3)",
         "contrastive+koleo(lambda=0.1)",
-        "koleo+contrastive",
-        "contrastive(beta=0.3)+koleo(lambda=0.1)+snca",
+        "contrastive+snca",
+        "contrastive(beta=0.3)+snca+koleo(lambda=0.1)",
     ],
 )
 def test_one_text_form(text):

@@ -50,20 +50,28 @@ def bytes_left(plan: Plan, runs: Path) -> float:
     """Weights, features, descriptors and decoded images that are not there yet."""
     artifacts, wanted = Artifacts(runs), plan.poolings()
     total = 0.0
+    decoded: dict[tuple[object, ...], float] = {}
     for model in plan.trainings():
         if not artifacts.has(model):
             total += backbone_row(model.backbone).mparams * 1e6 * FLOAT32_BYTES
     for extraction, poolings in wanted.items():
         if not artifacts.has_features(extraction, poolings):
-            width = backbone_row(extraction.model.backbone).width
-            total += _images(extraction) * width * FLOAT32_BYTES * len(poolings)
-            total += _images(extraction) * 3 * extraction.resolution**2  # kept decoded
+            row = backbone_row(extraction.model.backbone)
+            total += _images(extraction) * row.width * FLOAT32_BYTES * len(poolings)
+            kept = _images(extraction) * 3 * extraction.resolution**2
+            decoded[_pixels(extraction, row.interpolation)] = kept
     parts = (part for cell in plan.cells for part in cell.scores.parts())
     for descriptors in dict.fromkeys(parts):
         if not artifacts.has(descriptors):
             images = _images(descriptors.features.extraction)
             total += images * descriptors.dims * FLOAT32_BYTES
-    return total
+    return total + sum(decoded.values())
+
+
+def _pixels(extraction: Extraction, interpolation: str) -> tuple[object, ...]:
+    """Name decoded images, which every network shares that sees them so."""
+    seen = extraction.dataset, extraction.part, extraction.transform, extraction.crop
+    return (*seen, extraction.resolution, interpolation)
 
 
 def image_gmacs(backbone: str, resolution: int) -> float:

@@ -120,3 +120,12 @@ def test_the_estimate_counts_training_and_extraction(tmp_path):
     gmacs = images * 4.60 * (64 / 224) ** 2
     assert abs(seconds_left(made, tmp_path) - (gmacs / 60 + 0.3)) < 0.01
     assert "of disk to go" in sentence(made, tmp_path)
+
+
+def test_networks_that_see_the_same_images_share_them_on_the_disk(tmp_path):
+    one, two = (
+        bytes_left(plan("dataset=twin-cub", f"backbone={names}", "loss=none"), tmp_path)
+        for names in ("tiny_vit", "tiny_vit,deit_s")
+    )
+    added = 240 * (384 + 384) * 4  # of deit_s: features and descriptors, no pixels
+    assert two - one == added

@@ -60,7 +60,8 @@ class ImageSource:
         pixels = self.resized(position)
         if self.transform.augment is None:
             return pixels
-        return self.transform.augment(pixels, self.target.size, np.random.default_rng(seed))
+        made = self.transform.augment(pixels, self.target.size, np.random.default_rng(seed))
+        return np.ascontiguousarray(made)  # here, in a thread, and not where batches are made
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from registry.backbones import Backbone
 from registry.datasets import Dataset, dataset_row, training_row
 from registry.poolings import POOLINGS
 from registry.projections import PROJECTIONS
-from registry.recipes import parse_recipe, with_fields
+from registry.recipes import FIELDS, field_text, parse_recipe, with_fields
 from registry.timm_models import backbone_row
 from registry.transforms import TRANSFORMS
 from registry.weights import parse_weights
@@ -60,6 +60,13 @@ class Job:
     def values(self) -> dict[str, str | int | None]:
         """Axis -> value, as reports and tables show it."""
         return dict(vars(self))
+
+    def matched(self) -> dict[str, str | int | None]:
+        """Axis -> value, the recipe's fields among them: what rules can ask for."""
+        if self.recipe is None:
+            return self.values()
+        recipe = parse_recipe(self.recipe)
+        return {**self.values(), **{FIELD + name: field_text(recipe, name) for name in FIELDS}}
 
     @property
     def label(self) -> str:

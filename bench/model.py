@@ -110,6 +110,10 @@ def create_backbone(
     try:
         network: nn.Module = timm.create_model(name, **options)
     except (AssertionError, TypeError) as error:
+        if "drop_path_rate" in str(error):
+            raise WorkError(
+                f"{row.name} has no residual branches to leave out: give recipe.drop_path=0"
+            ) from error
         raise WorkError(
             f"timm cannot build {row.name} for {resolution} pixels ({_first_line(error)}): "
             f"its own size is {row.input_size}"

@@ -114,7 +114,7 @@ def _resolved(cell: Mapping[str, str], matrix: Matrix) -> Job | Pruned:
     rule = excluded_by(cell, {}, matrix)
     resolved = Pruned(f"--exclude {rule}") if rule else resolve(cell)
     if isinstance(resolved, Job):
-        rule = excluded_by(cell, resolved.values(), matrix)
+        rule = excluded_by(cell, resolved.matched() if matrix.exclude else {}, matrix)
         return Pruned(f"--exclude {rule}") if rule else resolved
     return resolved
 

@@ -155,7 +155,7 @@ def _matching(cells: Sequence[Planned], wanted: Selection) -> list[Planned]:
     kept = [
         cell
         for cell in cells
-        if any(first_match(wanted.only, typed, cell.job.values()) for typed in cell.typed or ({},))
+        if any(first_match(wanted.only, typed, cell.job.matched()) for typed in cell.typed or ({},))
     ]
     if not kept:
         axes = dict.fromkeys(axis for rule in wanted.only for axis in rule)
@@ -165,7 +165,7 @@ def _matching(cells: Sequence[Planned], wanted: Selection) -> list[Planned]:
 
 
 def _values(cells: Sequence[Planned], axis: str) -> list[str]:
-    found = dict.fromkeys(cell.job.values()[axis] for cell in cells)
+    found = dict.fromkeys(cell.job.matched().get(axis) for cell in cells)
     return [str(value) for value in found if value is not None]
 
 

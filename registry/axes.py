@@ -30,6 +30,7 @@ from registry.recipes import (
     known_words,
     parse_recipe,
     read_field,
+    value_text,
 )
 from registry.table import R, Table, unknown
 from registry.timm_models import TIMM_PREFIX, backbone_row
@@ -115,8 +116,7 @@ def _recipe(item: str) -> list[str]:
 
 def _field(field: str) -> Callable[[str], list[str]]:
     def read(item: str) -> list[str]:
-        read_field(field, item)
-        return [item]
+        return [value_text(read_field(field, item))]
 
     return read
 

@@ -70,4 +70,4 @@ def number(text: str, value: str) -> float:
         found = float("nan")
     if not abs(found) < float("inf"):
         raise UsageError(f"{text} must be a number, not {value!r}")
-    return found
+    return found + 0.0  # no -0

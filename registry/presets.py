@@ -90,10 +90,13 @@ PRESETS: Table[Preset] = Table(
                 "backbone=resnet50,resnet101,deit_s_distilled,deit_b_distilled,"
                 "deit_b_distilled_384",
                 f"loss={LANDMARK_LOSS}",
+                "pooling=cls,gem_learned",  # p learns, as in cirtorch; a ConvNet has no CLS
                 "resolution=224,384",
                 "dims=128,native",
             ),
             exclude=(
+                "backbone=deit_s_distilled,deit_b_distilled,deit_b_distilled_384 "
+                "pooling=gem_learned",
                 "backbone=resnet50,deit_s_distilled,deit_b_distilled resolution=384",
                 "backbone=deit_b_distilled_384 resolution=224",
             ),

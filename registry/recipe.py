@@ -7,6 +7,8 @@ from typing import Literal
 
 WORDS = ("name", "meaning", "reasons")
 """Fields for people."""
+OF_SELECTION = ("validation_share", "validate_every")
+"""Fields that change nothing where the last checkpoint is taken."""
 Selection = Literal["last", "validation", "test"]
 """Which checkpoint is evaluated: the last, or the best on validation classes or on the test's."""
 
@@ -107,8 +109,9 @@ def settings(recipe: Recipe) -> dict[str, object]:
     So a field that is added to Recipe leaves every key as it was.
     """
     neutral = {field.name: field.default for field in fields(Recipe)} | {"version": MISSING}
+    idle = OF_SELECTION if recipe.selection == "last" else ()
     return {
         name: value
         for name, value in vars(recipe).items()
-        if name not in WORDS and (neutral[name] is MISSING or value != neutral[name])
+        if name not in (*WORDS, *idle) and (neutral[name] is MISSING or value != neutral[name])
     }

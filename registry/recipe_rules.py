@@ -8,8 +8,10 @@ from registry.calls import format_call
 from registry.errors import UsageError
 from registry.recipe import Recipe
 
+LARGEST = 1e9
 AT_LEAST_ONE = ("steps", "batch_images", "images_per_class")
 POSITIVE = ("lr", "decay")
+SHARES = ("memory_share", "layer_decay")
 SHARES_BELOW_ONE = ("memory_momentum", "ema", "drop_path", "validation_share")
 FREE = ("train_blocks",)
 """-1 means something."""
@@ -52,6 +54,10 @@ RULES: tuple[tuple[Callable[[Recipe], bool], str], ...] = (
         "sampler=tuples: pairs_per_epoch are too few for epoch_steps batches",
     ),
     (
+        lambda recipe: recipe.memory_share > 0 or not recipe.memory_momentum,
+        "memory_momentum is of the encoder that fills a memory: give memory_share",
+    ),
+    (
         lambda recipe: recipe.memory_order == "after" or not recipe.memory_momentum,
         "memory_order=before is of the network's own descriptors: leave out memory_momentum",
     ),
@@ -79,7 +85,9 @@ def _possible(name: str, value: float) -> bool:
     if name in FREE:
         return value >= -1
     if name in AT_LEAST_ONE:
-        return value >= 1
+        return 1 <= value <= LARGEST
     if name in POSITIVE:
         return value > 0
-    return 0 <= value < 1 if name in SHARES_BELOW_ONE else value >= 0
+    if name in SHARES:
+        return 0 <= value <= 1
+    return 0 <= value < 1 if name in SHARES_BELOW_ONE else 0 <= value <= LARGEST

@@ -229,7 +229,11 @@ def known_words(field: str) -> tuple[str, ...]:
 
 def field_text(row: Recipe, field: str) -> str:
     """Write a field's value as read_field reads it."""
-    value = getattr(row, field)
+    return value_text(getattr(row, field))
+
+
+def value_text(value: Any) -> str:
+    """Write a value of a field in its one text form."""
     if isinstance(value, bool):
         return YES if value else NO
     return written(value) if isinstance(value, float) else str(value)

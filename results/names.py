@@ -25,6 +25,8 @@ AXES = (
     "seed",
 )
 """Of reports: a copy of the registry's names, which may not be imported here."""
+SAME_AS = {"test_resolution": "resolution"}
+"""An axis that has the value of another where it has none of its own."""
 SHORT = {"map_easy": "E", "map_medium": "M", "map_hard": "H"}
 LABELS = {
     **SHORT,

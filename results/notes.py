@@ -61,14 +61,17 @@ def _where(frame: pd.DataFrame, axis: str) -> str:
 
 
 def _selected_on_the_test(frame: pd.DataFrame) -> list[str]:
-    """Say how much choosing on the evaluated images gained over the last checkpoint: per column."""
+    """Say how much choosing on the evaluated images gained over the last checkpoint."""
     chosen = frame[frame["marks"].map(lambda marks: "test-selected" in marks)]
     if chosen.empty or "selected_r@1" not in chosen:
         return []
     gaps = 100 * (chosen["selected_r@1"] - chosen["last_r@1"])
     means = gaps.groupby(chosen["dataset_title"], sort=False).mean()
-    said = ", ".join(f"{title} +{gap:.1f}" for title, gap in means.items())
-    return [f"‡ R@1 at the chosen step over that at the last, the honest one, in points: {said}"]
+    said = ", ".join(f"{title} {gap:+.1f}" for title, gap in means.items())
+    return [
+        "‡ R@1 at the chosen step over that at the last, the honest one, in points, as it was "
+        f"looked at (the width and resolution of training), mean of the rows: {said}"
+    ]
 
 
 def _unverified(frame: pd.DataFrame) -> list[str]:

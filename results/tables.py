@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from results import signatures
 from results.cells import Cell, Column, cell_of
-from results.names import AXES, by_title, is_metric, metric_label, plain, title_of
+from results.names import AXES, SAME_AS, by_title, is_metric, metric_label, plain, title_of
 from results.notes import explained, table_notes
 from results.signatures import Difference
 from results.store import ResultsError, unknown
@@ -109,7 +109,8 @@ def _row_axes(frame: pd.DataFrame, cols: Sequence[str]) -> list[str]:
     for axis in AXES:
         if axis in axes or axis in cols or axis == "seed":
             continue
-        groups = frame.groupby([*axes, *cols], dropna=False)[axis]
+        values = frame[axis].fillna(frame[SAME_AS[axis]]) if axis in SAME_AS else frame[axis]
+        groups = values.groupby([frame[name] for name in [*axes, *cols]], dropna=False)
         if (groups.nunique() > 1).any():  # an axis that does not matter to a report tells nothing
             axes.append(axis)
     return axes

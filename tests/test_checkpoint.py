@@ -156,6 +156,8 @@ PARTS = {
     "epochs": model_of(sampler="random"),
     "sgd": model_of(optimiser="sgd", schedule="constant"),
     "frozen": model_of("tiny_conv", freeze_batch_norm=True, train_blocks=2, layer_decay=0.8),
+    "layout": model_of("tiny_conv", channels_last=True),
+    "layout of patches": model_of(channels_last=True),
 }
 """Trainings with each part of a state that most have not."""
 

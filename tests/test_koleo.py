@@ -51,6 +51,15 @@ def test_an_earlier_copy_in_the_memory_is_no_neighbour():
 
 
 @pytest.mark.parametrize("kind", BUILDS)
+def test_an_image_that_is_twice_in_a_batch_is_no_neighbour_of_itself(kind):
+    z, y, ids = sample(2)
+    z[1], y[1], ids[1] = z[0], y[0], ids[0]
+    found = float(BUILDS[kind]({"lambda": 1}, SPACE)(labelled(z, y, ids), None))
+    assert found == pytest.approx(oracle((z, y, ids), None), abs=1e-6)
+    assert found < 5  # not -log(1e-8), of a distance to itself
+
+
+@pytest.mark.parametrize("kind", BUILDS)
 def test_it_is_finite_for_equal_descriptors(kind):
     z = torch.ones(4, 3, requires_grad=True)
     loss = BUILDS[kind]({"lambda": 1}, SPACE)(Labelled(z, torch.arange(4), torch.arange(4)), None)

@@ -169,11 +169,15 @@ def test_each_step_is_told_with_all_that_is_known_of_it(state):
 
 
 def test_images_per_second_are_those_since_the_step_before(state, monkeypatch):
-    clock = iter([10.0, 12.0, 12.5])
+    # made; a step of two seconds, a look of seven at others; a step of half a second
+    clock = iter([10.0, 12.0, 19.0, 19.5, 20.0])
     monkeypatch.setattr("bench.train.looks.time", SimpleNamespace(monotonic=lambda: next(clock)))
     watch = Watch(state)
     state.losses = [1.0]
-    speeds = [watch.values(step_of(), 0.1)["images_per_second"] for _ in range(2)]
+    speeds = []
+    for _ in range(2):
+        watch.stop()
+        speeds.append(watch.values(step_of(), 0.1)["images_per_second"])
     assert speeds == [2.0, 8.0]
 
 
@@ -181,4 +185,6 @@ def test_the_last_values_are_said_in_a_few_words(state):
     assert said({"loss": 1.23456, "lr": 1.0}, state) == "loss 1.23"
     state.selection.curve = [(2, 0.25), (4, 0.5)]
     values = {"loss": 0.5, "positive_similarity": 0.876, "negative_similarity": -0.1}
-    assert said(values, state) == "loss 0.5 · pos 0.88 · neg -0.10 · R@1 50.0"
+    assert said(values, state) == "loss 0.5 · pos 0.88 · neg -0.10 · validation R@1 50.0"
+    state.selection.how = "test"
+    assert said({"loss": 0.5}, state) == "loss 0.5 · test R@1 50.0"

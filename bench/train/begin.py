@@ -46,17 +46,19 @@ def begin(  # noqa: PLR0913 - what it is made of
     if recipe.compile:
         embedder.compile()
     labels = images.source.images.labels
+    left_out = np.concatenate([bad, images.held_out])
+    usable = np.setdiff1d(everything(images.source.images), left_out)
+    classes, numbers = _numbered(labels, usable)
     objective = Objective(
         training.loss,
-        Space(int(labels.max()) + 1, training.head_dims or embedder.row.width),
+        Space(classes, training.head_dims or embedder.row.width),
         nested=training.nested,
     ).to(device)
     group.same(tensor for part in (embedder, objective) for _, tensor in tensors_of(part))
-    every = everything(images.source.images)
     sampler = make_sampler(
         recipe,
         labels,
-        np.setdiff1d(every, np.concatenate([bad, images.held_out])),
+        usable,
         training.seed,
         pairs=images.pairs,
         embed=lambda positions: embed_plain(state, images.source, positions, recipe.batch_images),
@@ -68,14 +70,26 @@ def begin(  # noqa: PLR0913 - what it is made of
         objective=objective,
         optimiser=make_optimiser(groups(embedder, objective, recipe), recipe, device),
         precision=Precision(recipe, device),
-        memory=CrossBatchMemory(round(recipe.memory_share * (len(labels) - len(images.held_out)))),
-        feed=BatchSource(images.source, sampler, training.seed, group),
+        memory=CrossBatchMemory(_remembered(recipe, images) if objective.uses_memory else 0),
+        feed=BatchSource(images.source, sampler, training.seed, group, numbers),
         selection=Selection(recipe.selection, recipe.validation_steps),
         collapse=CollapseDetector(warn),
         device=device,
         bad=bad,
-        encoder=Average(embedder, recipe.memory_momentum) if recipe.memory_momentum else None,
+        encoder=Average(embedder, recipe.memory_momentum)
+        if recipe.memory_momentum and objective.uses_memory
+        else None,
         average=Average(embedder, recipe.ema) if recipe.ema else None,
         group=group,
     )
     return state
+
+
+def _remembered(recipe: Recipe, images: TrainingImages) -> int:
+    return round(recipe.memory_share * (len(images.source.images) - len(images.held_out)))
+
+
+def _numbered(labels: Positions, usable: Positions) -> tuple[int, Positions]:
+    """Number the classes that train from 0: a class that is held out has no proxy."""
+    known = np.unique(labels[usable])
+    return len(known), np.searchsorted(known, labels)

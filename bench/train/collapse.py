@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-WINDOW = 1024
+WINDOW = 512
 """Descriptors that are looked at, the last ones."""
 EVERY = 50
 """Steps between two looks."""

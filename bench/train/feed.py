@@ -43,9 +43,16 @@ class BatchSource:
     """Augmented batches; each depends on the sampler, the seed and its step alone."""
 
     def __init__(
-        self, source: ImageSource, sampler: Sampler, seed: int, group: Group = ALONE
+        self,
+        source: ImageSource,
+        sampler: Sampler,
+        seed: int,
+        group: Group = ALONE,
+        labels: Positions | None = None,
     ) -> None:
         self.source = source
+        self.labels = source.images.labels if labels is None else labels
+        """(N,) classes as the loss is to know them."""
         self.sampler = sampler
         self.seed = seed
         self.group = group
@@ -82,16 +89,16 @@ class BatchSource:
         tuples = tuple_numbers(self.sampler, positions)
         return Drawn(
             torch.from_numpy(pixels).permute(0, 3, 1, 2),
-            torch.from_numpy(self.source.images.labels[positions]),
+            torch.from_numpy(self.labels[positions]),
             torch.from_numpy(positions),
             None if tuples is None else torch.from_numpy(tuples),
         )
 
 
-def unreadable(source: ImageSource) -> Positions:
-    """Decode everything once: with --skip-bad-images, to know what to leave out."""
+def unreadable(source: ImageSource, positions: Positions) -> Positions:
+    """Decode images once: with --skip-bad-images, to know what to leave out."""
     bad = []
-    for position in range(len(source.images)):
+    for position in positions.tolist():
         try:
             source.resized(position)
         except BadImageError:

@@ -40,7 +40,7 @@ def validate(state: State, validation: Validation, batch: int) -> float:
     labels = validation.source.images.labels[positions]
     places = (np.searchsorted(positions, part) for part in (validation.queries, validation.gallery))
     queries, gallery = places
-    return recall_at_1(descriptors, labels, queries=queries, gallery=gallery)
+    return recall_at_1(descriptors, labels, queries=queries, gallery=gallery, device=state.device)
 
 
 def select(state: State, validation: Validation | None, step: int, steps: int, batch: int) -> None:
@@ -58,6 +58,11 @@ class Watch:
     def __init__(self, state: State) -> None:
         self._state = state
         self._since = time.monotonic()
+        self._seconds = 0.0
+
+    def stop(self) -> None:
+        """Say that the step is done: a look at others is none of its time."""
+        self._seconds = time.monotonic() - self._since
 
     def values(self, done: Step, rate: float) -> dict[str, float]:
         """Loss and its terms, similarities, effective rank, Recall@1, rate, images per second."""
@@ -69,10 +74,12 @@ class Watch:
         rank = state.collapse.see(step, done.batch.descriptors)
         found |= {} if rank is None else {"effective_rank": rank}
         curve = state.selection.curve
-        found |= {"validation_r@1": curve[-1][1]} if curve and curve[-1][0] == step else {}
-        now = time.monotonic()
-        found["images_per_second"] = len(done.batch.labels) / max(now - self._since, 1e-9)
-        self._since = now
+        shown = "test" if state.selection.how == "test" else "validation"
+        found |= {f"{shown}_r@1": curve[-1][1]} if curve and curve[-1][0] == step else {}
+        if state.precision.name == "fp16":
+            found["skipped_steps"] = float(state.precision.skipped)
+        found["images_per_second"] = len(done.batch.labels) / max(self._seconds, 1e-9)
+        self._since = time.monotonic()
         return found
 
 
@@ -82,5 +89,6 @@ def said(values: dict[str, float], state: State) -> str:
     for name, short in (("positive_similarity", "pos"), ("negative_similarity", "neg")):
         words += [f"{short} {values[name]:.2f}"] if name in values else []
     curve = state.selection.curve
-    words += [f"R@1 {100 * curve[-1][1]:.1f}"] if curve else []
+    shown = "test" if state.selection.how == "test" else "validation"
+    words += [f"{shown} R@1 {100 * curve[-1][1]:.1f}"] if curve else []
     return " · ".join(words)

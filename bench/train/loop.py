@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from bench.train.begin import begin
 from bench.train.checkpoint import Checkpoint
 from bench.train.feed import unreadable
 from bench.train.group import ALONE, Group
-from bench.train.images import TrainingImages, nothing
+from bench.train.images import TrainingImages, Validation, everything, nothing
 from bench.train.looks import Watch, said, select
 from bench.train.schedule import rate_at, set_rate
 from bench.train.snapshot import Snapshot
@@ -64,6 +64,7 @@ def train(
         torch.manual_seed(training.seed)
         found = group.shared(lambda: checkpoint.read(embedder, device, group.size))
         bad = _left_out(images, training, found, group)
+        images = _readable(images, training, group)
         state = begin(
             embedder,
             training,
@@ -78,6 +79,11 @@ def train(
             put_back(found, state)
         _go_through(state, recipe, images, told, _name(model, training))
     _settle(state)
+    if state.precision.skipped:
+        checkpoint.note(
+            f"{state.precision.skipped} of {recipe.steps} steps were skipped: their gradients "
+            "overflowed in fp16"
+        )
     return {
         "losses": state.losses,
         "skipped": [images.source.images.paths[position] for position in bad],
@@ -107,7 +113,8 @@ def _go_through(
             if state.fills("after"):
                 state.memory.add(momentum_batch(state, drawn, done.batch, micro.size))
             state.losses.append(loss)
-            select(state, images.validation, step + 1, recipe.steps, recipe.batch_images)
+            watch.stop()
+            select(state, images.validation, step + 1, recipe.steps, micro.size)
             values = watch.values(done, rate)
             told.tracker.log(step, values)
             told.checkpoint.after_step(state)
@@ -145,7 +152,18 @@ def _left_out(
         return np.array(found.facts["bad"], dtype=np.int64)
     if not training.skip_bad_images:
         return nothing()
-    return group.shared(lambda: unreadable(images.source))
+    return group.shared(lambda: unreadable(images.source, everything(images.source.images)))
+
+
+def _readable(images: TrainingImages, training: Training, group: Group) -> TrainingImages:
+    """Leave out what cannot be read of the images that a checkpoint is selected on."""
+    shown = images.validation
+    if shown is None or not training.skip_bad_images:
+        return images
+    looked_at = np.union1d(shown.queries, shown.gallery)
+    bad = group.shared(lambda: unreadable(shown.source, looked_at))
+    queries, gallery = (np.setdiff1d(part, bad) for part in (shown.queries, shown.gallery))
+    return replace(images, validation=Validation(shown.source, queries, gallery))
 
 
 def _name(model: Model, training: Training) -> str:

@@ -29,6 +29,7 @@ class Objective(nn.Module):
         functions = [term for terms in self.terms.values() for term in terms.values()]
         self.learned = nn.ModuleList(term for term in functions if isinstance(term, nn.Module))
         self.margin = _margin(loss)
+        self.uses_memory = any(row.uses_memory for row, _ in parse_loss(loss))
 
     def forward(self, batch: Labelled, memory: Labelled | None) -> dict[str, Tensor]:
         """Compute each term, by its name."""
@@ -58,5 +59,5 @@ def cut(batch: Labelled, dims: int) -> Labelled:
 
 def _margin(loss: str) -> float | None:
     """Return the similarity below which a negative pair is left alone, where a loss has one."""
-    margins = [term.parameters["beta"] for term in parse_loss(loss) if "beta" in term.parameters]
+    margins = [values[row.margin] for row, values in parse_loss(loss) if row.margin]
     return margins[0] if margins else None

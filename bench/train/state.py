@@ -111,6 +111,7 @@ def put_back(snapshot: Snapshot, state: State) -> None:
         entries.setdefault(int(index), {})[name] = value
     groups = state.optimiser.state_dict()["param_groups"]
     state.optimiser.load_state_dict({"state": entries, "param_groups": groups})
+    _lay_out(state.optimiser)
     facts = snapshot.facts
     state.memory.put_back(snapshot.part("memory."), facts["memory"], state.device)
     state.feed.place = facts["sampler"]
@@ -124,6 +125,17 @@ def put_back(snapshot: Snapshot, state: State) -> None:
     torch.set_rng_state(snapshot.tensors["generator.cpu"])
     if state.device.type == "cuda":
         torch.cuda.set_rng_state(snapshot.tensors["generator.cuda"], state.device)
+
+
+def _lay_out(optimiser: torch.optim.Optimizer) -> None:
+    """Lay moments out as their parameters are: fused optimisers walk both in the order of memory.
+
+    A snapshot holds them row by row, a network in channels_last does not.
+    """
+    for parameter, kept in optimiser.state.items():
+        for name, value in kept.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                kept[name] = torch.empty_like(parameter).copy_(value)
 
 
 def _in_place(state: State) -> Iterator[tuple[str, Tensor]]:

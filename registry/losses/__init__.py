@@ -49,6 +49,7 @@ LOSSES: Table[Loss] = Table(
             source="paper, eq. 1",
             build=contrastive.build,
             parameters=(("beta", 0.5),),
+            margin="beta",
         ),
         Loss(
             name="contrastive_mean",
@@ -57,6 +58,7 @@ LOSSES: Table[Loss] = Table(
             "comparable with one beside eq. 1",
             build=contrastive_mean.build,
             parameters=(("pos_margin", 1.0), ("beta", 0.5)),
+            margin="beta",
         ),
         Loss(
             name="contrastive_euclidean",

@@ -29,30 +29,19 @@ EPS = 1e-8
 def build(parameters: Mapping[str, float], space: Space) -> LossFunction:
     """Bind the weight lambda; neighbours are those in the batch."""
     weight = parameters["lambda"]
-    return in_float32(lambda batch, memory: weight * koleo(batch.descriptors))
+    return in_float32(lambda batch, memory: weight * koleo(batch, None))
 
 
 def build_with_memory(parameters: Mapping[str, float], space: Space) -> LossFunction:
     """Bind the weight lambda; neighbours are those in the batch and in the memory."""
     weight = parameters["lambda"]
-    return in_float32(lambda batch, memory: weight * koleo_memory(batch, memory))
+    return in_float32(lambda batch, memory: weight * koleo(batch, memory))
 
 
-def koleo(descriptors: Tensor) -> Tensor:
-    """Eq. 5 over (N, D) unit descriptors, N >= 2."""
-    import torch
-
-    with torch.no_grad():  # the nearest neighbour is a choice, not a path for gradients
-        similarities = descriptors @ descriptors.T
-        similarities.fill_diagonal_(-2.0)
-        nearest = similarities.argmax(dim=1)
-    return _entropy_loss(descriptors, descriptors[nearest])
-
-
-def koleo_memory(batch: Labelled, memory: Labelled | None) -> Tensor:
+def koleo(batch: Labelled, memory: Labelled | None) -> Tensor:
     """Eq. 5 with the nearest of the batch and the memory, averaged over the batch, N >= 2.
 
-    An earlier copy of an image in the memory is no neighbour of it, by identity.
+    A copy of an image, in the memory or twice in a batch of tuples, is no neighbour of it.
     """
     import torch
 

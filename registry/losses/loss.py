@@ -35,6 +35,8 @@ class Loss:
     """Whether it is only of use beside another; its weight is among its parameters."""
     uses_memory: bool = True
     """Whether it compares with what a cross-batch memory holds."""
+    margin: str = ""
+    """The parameter that is the cosine below which a negative pair is left alone."""
     extra: str = ""
     """Of this distribution, that has to be installed for it."""
     version: int = 1

@@ -11,7 +11,7 @@ from registry.recipe import Recipe
 LARGEST = 1e9
 AT_LEAST_ONE = ("steps", "batch_images", "images_per_class")
 POSITIVE = ("lr", "decay")
-SHARES = ("memory_share", "layer_decay")
+AT_MOST_ONE = ("layer_decay",)
 SHARES_BELOW_ONE = ("memory_momentum", "ema", "drop_path", "validation_share")
 FREE = ("train_blocks",)
 """-1 means something."""
@@ -88,6 +88,6 @@ def _possible(name: str, value: float) -> bool:
         return 1 <= value <= LARGEST
     if name in POSITIVE:
         return value > 0
-    if name in SHARES:
+    if name in AT_MOST_ONE:
         return 0 <= value <= 1
     return 0 <= value < 1 if name in SHARES_BELOW_ONE else 0 <= value <= LARGEST

@@ -60,7 +60,7 @@ def test_no_glob_means_a_loss_that_needs_another_beside_it():
 
 
 def test_a_field_of_the_recipe_is_an_axis():
-    assert axis_row("recipe.lr").read("1e-5") == ["1e-5"]
+    assert axis_row("recipe.lr").read("1e-5") == axis_row("recipe.lr").read("0.00001") == ["1e-05"]
     assert axis_row("recipe.sampler").known == ("class_balanced", "random", "hard_class", "tuples")
     assert axis_row("recipe.channels_last").known == ("yes", "no")
     assert axis_row("recipe.lr").known == ()

@@ -80,7 +80,7 @@ def test_bad_images_are_found_and_not_drawn(photos):
     )
     (photos / "class0" / "1.jpg").write_bytes(b"")
     (photos / "class3" / "2.jpg").unlink()
-    bad = unreadable(source)
+    bad = unreadable(source, np.arange(len(source.images)))
     assert [source.images.paths[place] for place in bad] == ["class0/1.jpg", "class3/2.jpg"]
     recipe = parse_recipe(recipe_text())
     found = drawn(source, steps=20, recipe=recipe, bad=bad)

@@ -335,3 +335,29 @@ def test_a_selection_is_run_and_counted(bench, photos):
     assert "1 done" in bench("status").output
     assert bench("run", *words, "--limit", 1).output.endswith("\n1 cell done\n")
     assert bench("run", *words).output.endswith("\n2 cells done\n")
+
+
+@pytest.mark.parametrize(
+    ("rule", "kept"),
+    [
+        ("recipe.steps=30", ["smoke"]),
+        ("select=validation", ["field-default"]),
+        ("recipe.lr=0.002", ["smoke"]),
+        ("recipe.lr=3e-5", ["field-default"]),
+    ],
+)
+def test_rules_ask_for_fields_of_the_recipe_that_were_not_typed(rule, kept):
+    words = ["dataset=twin-cub", "backbone=tiny_conv", "recipe=smoke,field-default"]
+    whole = make_plan(read_matrix(words, preset=None, exclude=[]), skip_bad_images=False)
+    wanted = read_selection(only=[rule], shard=None, retry_failed=False, limit=None)
+    assert [cell.job.recipe for cell in select(whole, wanted, Path("nowhere")).plan.cells] == kept
+    left = make_plan(read_matrix(words, preset=None, exclude=[rule]), skip_bad_images=False)
+    assert {cell.job.recipe for cell in left.cells} == {"smoke", "field-default"} - {*kept}
+
+
+def test_a_rule_that_no_recipe_meets_says_what_there_is():
+    words = ["dataset=twin-cub", "backbone=tiny_conv", "recipe=smoke,field-default"]
+    plan = make_plan(read_matrix(words, preset=None, exclude=[]), skip_bad_images=False)
+    wanted = read_selection(only=["select=test"], shard=None, retry_failed=False, limit=None)
+    with pytest.raises(UsageError, match="there is recipe.selection=last,validation"):
+        select(plan, wanted, Path("nowhere"))

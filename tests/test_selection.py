@@ -359,5 +359,5 @@ def test_a_rule_that_no_recipe_meets_says_what_there_is():
     words = ["dataset=twin-cub", "backbone=tiny_conv", "recipe=smoke,field-default"]
     plan = make_plan(read_matrix(words, preset=None, exclude=[]), skip_bad_images=False)
     wanted = read_selection(only=["select=test"], shard=None, retry_failed=False, limit=None)
-    with pytest.raises(UsageError, match="there is recipe.selection=last,validation"):
+    with pytest.raises(UsageError, match=r"there is recipe\.selection=last,validation"):
         select(plan, wanted, Path("nowhere"))

@@ -153,6 +153,28 @@ def test_what_a_loss_learns_is_the_optimisers_too(begun):
     assert {factors[id(one)] for one in state.network.parameters()} == {1.0}
 
 
+def test_a_class_that_is_held_out_has_no_proxy(begun):
+    """Images 4-11 are the classes 1 and 2 of six: the others are numbered without them."""
+    pytest.importorskip("pytorch_metric_learning")
+    state = begun(model_of(loss="proxy_anchor", sampler="random"), held_out=np.arange(4, 12))
+    (proxies,) = state.objective.parameters()
+    assert len(proxies) == 4
+    labels = state.feed.source.images.labels
+    for drawn in state.feed.batches(4):
+        known = np.array([0, 3, 4, 5])[drawn.labels.numpy()]
+        assert known.tolist() == labels[drawn.images.numpy()].tolist()
+
+
+def test_what_no_term_looks_at_is_not_remembered(begun):
+    pytest.importorskip("pytorch_metric_learning")
+    fields = {"memory_share": 1.0, "memory_momentum": 0.9}
+    idle = begun(model_of(loss="proxy_anchor", **fields))
+    assert (idle.memory.size, idle.encoder) == (0, None)
+    used = begun(model_of(loss="proxy_anchor+koleo_memory", **fields))
+    assert used.memory.size == 21
+    assert used.encoder is not None
+
+
 def test_a_loss_begins_the_same_for_a_seed(begun):
     pytest.importorskip("pytorch_metric_learning")
     found = []

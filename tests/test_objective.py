@@ -88,6 +88,7 @@ def test_the_number_of_tuples_is_not_cut_off():
         (TEXT, 0.3),
         ("snca+contrastive_mean(beta=0.2)", 0.2),
         ("snca", None),
+        ("multi_similarity", None),
     ],
 )
 def test_the_margin_is_that_of_the_first_term_with_one(text, margin):

@@ -295,3 +295,14 @@ def test_reports_say_everything(smoke):
     assert one["environment"]["torch"]
     assert "twin" in one["marks"]
     assert json.dumps(one["spec"]).count(str(smoke)) == 0
+
+
+def test_a_size_of_its_own_tells_rows_apart_from_none():
+    """test_resolution None is that of training: two rows, or one where it is the same."""
+    plain = report("k", job__resolution=64)
+    larger = report("kk", job__resolution=64, job__test_resolution=96)
+    table = make_table(frame(plain, larger))
+    assert "test_resolution" in table.headers
+    assert len(table.body) == 2
+    untrained = report("kk", job__resolution=96, job__backbone="deit_b")
+    assert "test_resolution" not in make_table(frame(plain, untrained)).headers

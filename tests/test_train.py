@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from bench.decode import BadImageError
 from bench.images import ImageSource
 from bench.train import looks, loop
 from bench.train.feed import BatchSource
@@ -275,6 +276,28 @@ def test_held_out_images_are_never_drawn(run, photographs, monkeypatch):
     _, log = run(model, held_out=held, validation=validation)
     assert drawn == set(range(len(photographs))) - set(held.tolist())
     assert log["images"] == len(drawn)
+
+
+def test_what_cannot_be_read_is_no_part_of_a_look(run, photographs, monkeypatch):
+    asked, plain = [], ImageSource.resized
+
+    def damaged(self, position):
+        if position in (1, 6):
+            raise BadImageError("damaged")
+        return plain(self, position)
+
+    def noted(rows, labels, *, queries, gallery, device):
+        asked.append((len(rows), len(queries), len(gallery)))
+        return 0.5
+
+    monkeypatch.setattr(ImageSource, "resized", damaged)
+    monkeypatch.setattr("bench.train.looks.recall_at_1", noted)
+    model = model_of(selection="validation", sampler="random", steps=2, skip=True)
+    held = np.arange(4, 12)
+    validation = leave_one_out(evaluated(photographs, model), held)
+    _, log = run(model, held_out=held, validation=validation)
+    assert set(asked) == {(7, 7, 7)}
+    assert len(log["skipped"]) == 2
 
 
 def test_the_last_weights_are_those_of_a_training_without_looks(run, photographs):

@@ -48,7 +48,7 @@ def test_fields_of_the_recipe_and_sums_are_axes():
         "select=last,test",
         "loss=none,contrastive(beta=0.3,0.5)+koleo",
     )
-    assert matrix.axes["recipe.lr"] == ("1e-5", "3e-5")
+    assert matrix.axes["recipe.lr"] == ("1e-05", "3e-05")
     assert matrix.axes["recipe.selection"] == ("last", "test")
     assert matrix.axes["loss"] == ("none", "contrastive(beta=0.3)+koleo", "contrastive+koleo")
     assert len(list(matrix.cells())) == 2 * 2 * 3

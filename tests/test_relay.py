@@ -70,13 +70,13 @@ def test_units_reach_the_display():
 
     class Display(Lines):
         def step(self, *about):
-            return nullcontext(advanced.append)
+            return nullcontext(lambda n, said="": advanced.append((n, said)))
 
     shown = Shown(Display(print, 1))
     shown.hear(Begun("training", 30, "steps", 0))
-    shown.hear(Advanced(5))
+    shown.hear(Advanced(5, "loss 0.5"))
     shown.hear(Advanced(2))
-    assert advanced == [5, 2]
+    assert advanced == [(5, "loss 0.5"), (2, "")]
 
 
 def test_a_step_that_is_lost_is_not_shown_as_done():

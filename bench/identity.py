@@ -33,8 +33,8 @@ TRAINING_VERSION = 1
 EXTRACTION_VERSION = 1
 FIT_VERSION = 1
 DESCRIPTORS_VERSION = 2
-SCORES_VERSION = 2
-"""Raise one when the numbers that its stage produces change."""
+SCORES_VERSION = 3
+"""Raise one when what its stage produces changes: its numbers, or what is noted beside them."""
 
 
 @dataclass(frozen=True)

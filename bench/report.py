@@ -25,6 +25,7 @@ from bench.tracking.runs import track_report
 from registry.datasets import Dataset, dataset_row, training_row
 from registry.errors import WorkError
 from registry.publish import write_file
+from results.seal import sealed
 from results.store import SCHEMA, failure_path, per_query_path, report_path
 
 
@@ -70,6 +71,7 @@ def write_report(cell: Planned, context: Context, runs: Path) -> dict[str, Any]:
     final = per_query_path(runs, cell.key)
     with writing(final):
         write_file(final, lambda path: shutil.copyfile(scored / PER_QUERY, path))
+    report = sealed(report, final)
     write_json(report_path(runs, cell.key), report)
     failure_path(runs, cell.key).unlink(missing_ok=True)
     track_report(cell.job.label, report, context.tracker)

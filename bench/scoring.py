@@ -129,8 +129,14 @@ def _recalls(row: Dataset, measured: Measured, walk: Walk) -> Scored:
     columns["mrr"] = reciprocal_rank(first)
     table = pd.DataFrame(columns)[has_company]
     asked = measured.split.queries[has_company]
+    images = measured.split.evaluated
     table.insert(0, "query_position", asked)
+    table.insert(1, "class", [images.classes[label] for label in images.labels[asked]])
     _add_neighbours(table, measured, [gallery.vectors], measured.own_places(asked))
+    table["nearest_grade"] = [
+        np.where(images.labels[found] == images.labels[query], "relevant", "wrong").tolist()
+        for query, found in zip(asked, table["nearest"], strict=True)
+    ]
     counts = {
         "queries": int(has_company.sum()),
         "lone_images": int((~has_company).sum()),
@@ -183,6 +189,9 @@ def _revisited(row: Dataset, measured: Measured, walk: Walk) -> Scored:
     counts = {f"queries_{setup}": int(table[f"map_{setup}"].count()) for setup in SETUPS}
     table.insert(0, "query_position", split.queries)
     _add_neighbours(table, measured, gallery, [measured.places(truth.junk) for truth in truths])
+    table["nearest_grade"] = [
+        _grades(found, truth) for found, truth in zip(table["nearest"], truths, strict=True)
+    ]
     tied = np.logical_or.reduce([ranked.tied for ranked in found])
     return Scored(table, {"queries": len(table), "tied_queries": int(tied.sum()), **counts}, {})
 
@@ -207,6 +216,12 @@ def _setup(truth: Graded, setup: str) -> tuple[Positions, Positions]:
             return np.concatenate([truth.easy, truth.hard]), truth.junk
         case _:
             return truth.hard, np.concatenate([truth.junk, truth.easy])
+
+
+def _grades(images: Sequence[int], truth: Graded) -> list[str]:
+    """What a landmark query's neighbours are judged to be; junk is none of them."""
+    easy, hard = set(truth.easy.tolist()), set(truth.hard.tolist())
+    return ["easy" if i in easy else "hard" if i in hard else "wrong" for i in images]
 
 
 def _add_neighbours(

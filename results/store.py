@@ -14,10 +14,12 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from results.seal import PER_QUERY, is_intact
+
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA = 5
+SCHEMA = 6
 WHOLE = ("signature", "fingerprint", "fingerprint_fields", "headline", "marks", "finished")
 """Entries of a report that become one column each."""
 
@@ -77,6 +79,11 @@ def read_reports(runs: Path, keys: Collection[str] | None = None) -> Iterator[di
                 f"the report {path} has schema {report.get('schema')!r}, this version reads "
                 f"{SCHEMA}: delete it and run its matrix again"
             )
+        if not is_intact(report):
+            raise DamagedReportError(
+                f"the report {path} was changed after it was written (its checksum is wrong): "
+                "restore it, or delete it and run its matrix again"
+            )
         yield report
 
 
@@ -85,7 +92,7 @@ def flatten(report: dict[str, Any]) -> dict[str, Any]:
 
     bounds.METRIC.lower and .upper: the metric in the worst and the best order of ties.
     """
-    row: dict[str, Any] = {"key": report["key"]}
+    row: dict[str, Any] = {"key": report["key"], PER_QUERY: report[PER_QUERY]}
     for section in ("job", "metrics", "cost", "training"):
         row.update(report[section])
     for section in ("protocol", "counts", "environment"):
@@ -98,11 +105,16 @@ def flatten(report: dict[str, Any]) -> dict[str, Any]:
 def load(runs: str | Path, keys: Collection[str] | None = None) -> pd.DataFrame:
     """Read the reports under a run folder into a tidy DataFrame, a row per job.
 
-    Metrics are fractions, NaN where a dataset does not have them.
+    Metrics are fractions, NaN where a dataset does not have them. per_query is the file of the
+    per-query outcomes (results.outcomes reads them).
     """
     import pandas as pd
 
     folder = Path(runs)
     if not folder.is_dir():
         raise ResultsError(f"there is no run folder {folder}: give one with --runs, or bench run")
-    return pd.DataFrame([flatten(report) for report in read_reports(folder, keys)])
+    rows = [
+        {**flatten(report), "per_query": str(per_query_path(folder, report["key"]))}
+        for report in read_reports(folder, keys)
+    ]
+    return pd.DataFrame(rows)

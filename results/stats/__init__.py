@@ -1,0 +1,1 @@
+"""Statistics of per-query outcomes: intervals, paired tests, corrections. Pure, and numpy alone."""

@@ -13,6 +13,7 @@ from bench import completion
 from bench.data_cli import data_group
 from bench.folder_cli import COMMANDS as FOLDER_COMMANDS
 from bench.options import DATA, FORMAT, OUTPUT, RUNS, finite, user_errors
+from bench.report_cli import COMMANDS as REPORT_COMMANDS
 
 AXIS_WORDS = click.argument("words", nargs=-1, shell_complete=completion.axis_words)
 
@@ -155,36 +156,6 @@ def status(runs: Path, data: Path, as_json: bool) -> None:
 
 
 @main.command()
-@RUNS
-@FORMAT
-@click.option("--rows", default="", metavar="AXIS,…", help="Axes of the rows.")
-@click.option("--cols", default="dataset", metavar="AXIS,…", help="Axes of the columns.")
-@click.option("--metric", default="", metavar="NAME,…", help="r@1, map@r, map_hard, mp@10_medium …")
-@click.option("--strict", is_flag=True, help="Refuse columns that mix protocols: exit code 1.")
-@OUTPUT
-def report(  # noqa: PLR0913 - one parameter per option
-    runs: Path, form: str, rows: str, cols: str, metric: str, strict: bool, output: Path | None
-) -> None:
-    """Print the finished cells as a table: for the terminal, GitHub, a paper or a spreadsheet.
-
-    Under it is the signature of its numbers: how they were measured.
-    """
-    import results
-    from results.render import write_table
-    from results.tables import make_table
-
-    with user_errors():
-        table = make_table(
-            results.load(runs),
-            rows=_names(rows),
-            cols=_names(cols) or ["dataset"],
-            metrics=_names(metric.lower()),
-            strict=strict,
-        )
-        write_table(table, form, output)
-
-
-@main.command()
 @click.argument("key")
 @RUNS
 @DATA
@@ -202,10 +173,6 @@ def delta(key: str, runs: Path, data: Path, form: str, output: Path | None) -> N
         run_delta(key, runs=runs, data=data, form=form, output=output)
 
 
-def _names(text: str) -> list[str]:
-    return [name for name in text.split(",") if name]
-
-
 main.add_command(data_group)
-for command in FOLDER_COMMANDS:
+for command in (*REPORT_COMMANDS, *FOLDER_COMMANDS):
     main.add_command(command)

@@ -32,15 +32,23 @@ DATA = click.option(
 FORMAT = click.option(
     "--format",
     "form",
-    type=click.Choice(["rich", "markdown", "latex", "csv"]),
+    type=click.Choice(["rich", "markdown", "latex", "csv", "json"]),
     default="rich",
     show_default=True,
+)
+STRICT = click.option(
+    "--strict", is_flag=True, help="Refuse numbers of different protocols: exit code 1."
 )
 OUTPUT = click.option(
     "-o", "output", type=click.Path(path_type=Path, dir_okay=False), help="Write here."
 )
 
 INTERRUPTED = 130
+
+
+def names(text: str) -> list[str]:
+    """Split what commas separate."""
+    return [name for name in text.split(",") if name]
 
 
 class Failure(click.ClickException):

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from results import signatures
 from results.names import AXES, plain
+from results.outcomes import outcomes_of
 from results.signatures import Difference
+from results.stats.intervals import Interval, Method, interval_of
 from results.store import ResultsError
 from results.ties import Bounds, bounds_of
 
@@ -29,49 +31,90 @@ MARKS = {
 class Column:
     """One metric under one combination of column axes."""
 
-    header: str
+    title: str
+    """What the column axes are: SOP, or SOP dims=128."""
+    label: str
+    """What the metric is called."""
     where: dict[str, Any]
     metric: str
+
+    @property
+    def header(self) -> str:
+        """Both."""
+        return f"{self.title} {self.label}"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A metric of one row: its text, its value in per cent, and what a reader must know of it."""
+    """A metric of one row in per cent, and what a reader must know of it."""
 
-    text: str
     value: float
+    spread: float | None = None
+    """Standard deviation over seeds, in points; None with one seed."""
+    interval: Interval | None = None
+    """Of the mean over seeds: how far other queries could have moved it. In per cent."""
     marks: tuple[str, ...] = ()
     """Names of MARKS."""
     signs: str = ""
     differences: tuple[Difference, ...] = ()
     bounds: Bounds | None = None
+    verdict: str = ""
+    """A sign of results.significance: whether it differs from the baseline's beyond chance."""
+
+    @property
+    def text(self) -> str:
+        """The number as tables show it; -- where there is none."""
+        if self.value != self.value:
+            return "--"
+        spread = "" if self.spread is None else f" ± {self.spread:.1f}"
+        between = f" [{self.interval.low:.1f}, {self.interval.high:.1f}]" if self.interval else ""
+        return f"{self.value:.1f}{spread}{self.signs}{self.verdict}{between}"
+
+    @property
+    def comparable(self) -> bool:
+        """Whether it was measured as the rest of its column was."""
+        return self.value == self.value and not signatures.untold(self.differences)
 
 
-def cell_of(row: pd.DataFrame, column: Column) -> Cell:
-    """Make a cell of a row's reports; raises ResultsError where several are no seeds of one."""
-    group = _under(row, column)
-    if group.empty:
-        return Cell("--", float("nan"))
+MISSING = Cell(float("nan"))
+
+
+def reports_of(row: pd.DataFrame, column: Column) -> pd.DataFrame:
+    """A row's reports that have the column's metric; ResultsError if they are no seeds of one."""
+    group = row
+    for axis, value in column.where.items():
+        group = group[group[axis].isna() if value != value else group[axis] == value]
+    group = group[group[column.metric].notna()]
     _check_seeds(group, column)
-    percent = 100 * group[column.metric].astype(float)
+    return group
+
+
+def cell_of(group: pd.DataFrame, metric: str, method: Method | None = None) -> Cell:
+    """Make a cell of the reports of one row and column, seeds averaged."""
+    if group.empty:
+        return MISSING
+    percent = 100 * group[metric].astype(float)
     found = {mark for marks in group["marks"] for mark in marks}
     marks = tuple(name for name in MARKS if name in found)
     differences = signatures.differences_in(group)
-    bounds = bounds_of(group, column.metric)
+    bounds = bounds_of(group, metric)
     signs = [MARKS[name][0] for name in marks]
     signs += [MARKS["tied"][0]] if bounds and bounds.visible else []
     signs += [signatures.SIGN] if signatures.untold(differences) else []
-    shown = "".join(dict.fromkeys(signs))
-    spread = f" ± {percent.std():.1f}" if len(percent) > 1 else ""
-    mean = float(percent.mean())
-    return Cell(f"{mean:.1f}{spread}{shown}", mean, marks, shown, tuple(differences), bounds)
+    return Cell(
+        value=float(percent.mean()),
+        spread=float(percent.std()) if len(percent) > 1 else None,
+        interval=_interval(group, metric, method) if method else None,
+        marks=marks,
+        signs="".join(dict.fromkeys(signs)),
+        differences=tuple(differences),
+        bounds=bounds,
+    )
 
 
-def _under(row: pd.DataFrame, column: Column) -> pd.DataFrame:
-    """The reports of a row that have the column's metric."""
-    for axis, value in column.where.items():
-        row = row[row[axis].isna() if value != value else row[axis] == value]
-    return row[row[column.metric].notna()]
+def _interval(group: pd.DataFrame, metric: str, method: Method) -> Interval:
+    found = interval_of(outcomes_of(group, metric), method)
+    return Interval(100 * found.low, 100 * found.high)
 
 
 def _check_seeds(group: pd.DataFrame, column: Column) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from results import signatures
 from results.cells import MARKS, Cell, Column
 from results.names import AXES, by_title, plain
+from results.stats.intervals import LEVEL, Method
 from results.ties import tie_notes
 
 if TYPE_CHECKING:
@@ -37,6 +38,16 @@ def table_notes(frame: pd.DataFrame, row_axes: Sequence[str], cols: Sequence[str
         notes.append(SUBSET)
     notes += _selected_on_the_test(frame)
     return notes + _unverified(frame)
+
+
+def interval_note(method: Method) -> str:
+    """Say what the brackets are."""
+    means = {
+        "bootstrap": "BCa bootstrap over classes (landmarks: queries)",
+        "wilson": "Wilson, queries taken as independent",
+    }
+    seeds = "; ± is the standard deviation over seeds, apart from it"
+    return f"[ ]: {100 * LEVEL:.0f} % interval over queries, {means[method]}{seeds}"
 
 
 def explained(

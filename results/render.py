@@ -2,45 +2,73 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from results.latex import as_latex, is_numeric
 from results.store import ResultsError
-from results.tables import Table
+from results.table import Emphasis, Table
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 UNSQUEEZED = 1000
 """Columns of a console that is no terminal."""
-LATEX_SIGNS = {
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "|": r"\textbar\allowbreak{}",  # signatures have no blanks at which a line could end
-}
+STYLES: dict[Emphasis, str] = {"": "", "best": "bold", "second": "underline"}
+SHAPES: dict[Emphasis, str] = {"": "{}", "best": "**{}**", "second": "<ins>{}</ins>"}
+MARKDOWN = str.maketrans(
+    {**{sign: "\\" + sign for sign in "\\`*|~#"}, "<": "&lt;", ">": "&gt;", "&": "&amp;"}
+)
+"""Also underscores are kept: inside words they are none of GitHub's signs."""
 
 
 def as_text(table: Table, form: str) -> str:
-    """Render as markdown, latex (booktabs) or csv (unrounded)."""
+    """Render as markdown, latex (booktabs), csv (unrounded) or json (unrounded)."""
+    match form:
+        case "latex":
+            return as_latex(table)
+        case "json":
+            return _as_json(table)
+        case "csv":
+            numbers = table.numbers.assign(marks=table.marks)
+            return numbers.to_csv(index=False) + "".join(f"# {note}\n" for note in table.notes)
+        case _:
+            return _as_markdown(table)
+
+
+def _as_markdown(table: Table) -> str:
     from tabulate import tabulate
 
-    if form == "csv":
-        numbers = table.numbers.assign(marks=table.marks)
-        return numbers.to_csv(index=False) + "".join(f"# {note}\n" for note in table.notes)
-    style = {"markdown": "github", "latex": "latex_booktabs"}[form]
-    align = [
-        "left" if not _numeric(column) else "right" for column in zip(*table.body, strict=True)
-    ]
-    body = tabulate(
-        table.body, headers=table.headers, tablefmt=style, colalign=align, disable_numparse=True
-    )
-    notes = table.notes
-    if form == "latex":
-        lines = (f"\\par{{\\footnotesize {_latex(note)}}}" for note in notes)
-        return body + "\n" + "\n".join(lines) + "\n"
-    return body + "\n\n" + "\n".join(f"{_escaped(note)}  " for note in notes) + "\n"
+    columns = list(zip(*table.body, strict=True))
+    align = ["right" if is_numeric(column) else "left" for column in columns]
+    starts = table.group_starts()
+    body = []
+    for row, cells in enumerate(table.body):
+        if row in starts:
+            body.append([f"*{_escaped(starts[row])}*", *[""] * (len(cells) - 1)])
+        shapes = [SHAPES[table.emphasis_of(row, column)] for column in range(len(cells))]
+        body.append(
+            [shape.format(_escaped(cell)) for shape, cell in zip(shapes, cells, strict=True)]
+        )
+    headers = [_escaped(header) for header in table.headers]
+    grid = tabulate(body, headers, tablefmt="github", colalign=align, disable_numparse=True)
+    return grid + "\n\n" + "\n".join(f"{_escaped(note)}  " for note in table.notes) + "\n"
+
+
+def _as_json(table: Table) -> str:
+    """Rows by header, null where there is no number; notes and marks beside them."""
+    rows = json.loads(table.numbers.to_json(orient="records", double_precision=15))
+    for row, marks in zip(rows, table.marks, strict=True):
+        row["marks"] = marks
+    if table.groups:
+        for row, group in zip(rows, table.groups, strict=True):
+            row["group"] = group
+    content = {"rows": rows, "notes": table.notes}
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
 def as_rich(table: Table) -> RenderableType:
@@ -52,29 +80,26 @@ def as_rich(table: Table) -> RenderableType:
 
     grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for header, column in zip(table.headers, zip(*table.body, strict=True), strict=True):
-        numeric = _numeric(column)
+        numeric = is_numeric(column)
         grid.add_column(
             Text(header.replace(" ", "\n")),
             justify="right" if numeric else "left",
             no_wrap=numeric,
             vertical="bottom",
         )
-    for row in table.body:
-        grid.add_row(*(Text(cell) for cell in row))
+    starts = table.group_starts()
+    for row, cells in enumerate(table.body):
+        if row in starts:
+            grid.add_row(Text(starts[row], style="italic"))
+        styles = [STYLES[table.emphasis_of(row, column)] for column in range(len(cells))]
+        shown = zip(cells, styles, strict=True)
+        ends = row + 1 in starts
+        grid.add_row(*(Text(cell, style=style) for cell, style in shown), end_section=ends)
     return Group(grid, *(Text(note, style="dim") for note in table.notes))
 
 
-def _numeric(column: tuple[str, ...]) -> bool:
-    return all(cell[:1].isdigit() or cell in ("--", "-") for cell in column)
-
-
-def _latex(note: str) -> str:
-    signs = {sign: f"\\{sign}" for sign in "%#_&$"} | LATEX_SIGNS
-    return note.translate({ord(sign): text for sign, text in signs.items()})
-
-
-def _escaped(note: str) -> str:
-    return "\\" + note if note[:1] in "*+#" else note
+def _escaped(text: str) -> str:
+    return text.translate(MARKDOWN)
 
 
 def terminal(*, stderr: bool = False) -> Console:
@@ -98,15 +123,34 @@ def show(table: Table) -> None:
 
 def write_table(table: Table, form: str, output: Path | None) -> None:
     """Print a table, or write it to a file in one step."""
+    write_tables([table], form, output)
+
+
+def write_tables(tables: Sequence[Table], form: str, output: Path | None) -> None:
+    """Print tables one after the other, or write them to a file in one step.
+
+    Several in json are a list.
+    """
     if form == "rich" and output is None:
-        return show(table)
-    text = _rich_text(table) if form == "rich" else as_text(table, form)
+        for table in tables:
+            show(table)
+        return
+    texts = [_rich_text(table) if form == "rich" else as_text(table, form) for table in tables]
+    joined = "\n".join(texts)
+    if form == "json" and len(tables) > 1:
+        joined = "[" + ",".join(text.rstrip() for text in texts) + "]\n"
     if output is None:
-        return print(text, end="")
+        print(joined, end="")
+    else:
+        write_text(joined, output)
+
+
+def write_text(text: str, output: Path) -> None:
+    """Write a file in one step; raises ResultsError where it cannot be written."""
     name = ""
     try:
         handle, name = tempfile.mkstemp(prefix=".unfinished-", dir=output.parent)
-        with os.fdopen(handle, "w") as file:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
         os.chmod(name, 0o644)
         os.replace(name, output)

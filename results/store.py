@@ -77,7 +77,8 @@ def read_reports(runs: Path, keys: Collection[str] | None = None) -> Iterator[di
         if report.get("schema") != SCHEMA:
             raise DamagedReportError(
                 f"the report {path} has schema {report.get('schema')!r}, this version reads "
-                f"{SCHEMA}: delete it and run its matrix again"
+                f"{SCHEMA}: delete it, and others of before, and run their matrix again (what they "
+                "rest on is kept, so it takes seconds)"
             )
         if not is_intact(report):
             raise DamagedReportError(

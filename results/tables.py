@@ -1,17 +1,21 @@
-"""Tables: reports pivoted into rows of axes and columns of metrics, in several formats."""
+"""Tables: reports pivoted into rows of axes and columns of metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from results import signatures
-from results.cells import Cell, Column, cell_of
+from results import grouping, signatures
+from results.cells import Cell, Column, cell_of, reports_of
+from results.emphasis import emphasised
 from results.names import AXES, SAME_AS, by_title, is_metric, metric_label, plain, title_of
-from results.notes import explained, table_notes
+from results.notes import explained, interval_note, table_notes
 from results.signatures import Difference
+from results.significance import find_row, judged
+from results.stats.intervals import Method
 from results.store import ResultsError, unknown
+from results.table import Emphasis, Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,16 +30,25 @@ COSTS = {
 
 
 @dataclass(frozen=True)
-class Table:
-    """Text cells and the numbers behind them. The marks of a cell are explained in the notes."""
+class Extras:
+    """What a table shows beside its numbers."""
 
-    headers: list[str]
-    body: list[list[str]]
-    numbers: pd.DataFrame
-    """The same cells unrounded: metrics in per cent, costs in their column's unit."""
-    notes: list[str]
-    marks: list[str]
-    """Of each row: header and marks of its marked cells."""
+    group: str = ""
+    """gmacs, params, bytes (about equal ones together) or an axis."""
+    intervals: Method | None = None
+    baseline: Mapping[str, str] = field(default_factory=dict)
+    """Axis -> value of the row that the others are tested against."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One combination of row axes."""
+
+    shown: tuple[str, ...]
+    """Values of the row axes."""
+    costs: tuple[float, ...]
+    """Of COSTS, those that are one number in every row."""
+    reports: pd.DataFrame
 
 
 def make_table(
@@ -45,45 +58,155 @@ def make_table(
     cols: Sequence[str] = ("dataset",),
     metrics: Sequence[str] = (),
     strict: bool = False,
+    extras: Extras = Extras(),
 ) -> Table:
     """Pivot reports; metrics default to those by which each dataset is quoted.
 
     Seeds that share a cell are averaged; raises ResultsError where anything else would be, and,
     if strict, where a column mixes protocols, which are else marked.
     """
-    import pandas as pd
-
     if frame.empty:
         raise ResultsError("there are no finished cells yet: bench run makes some")
     _check_axes([*rows, *cols])
     # Reports that are not shown must not decide which protocol is the usual one.
     frame, older = _newest(frame.sort_values("finished", kind="stable"))
     frame = signatures.mark_protocols(frame)
-    row_axes = list(rows) or _row_axes(frame, cols)
+    axes = list(rows) or _row_axes(frame, cols)
     columns = _columns(frame, list(cols), list(metrics))
-    costs = [name for name in COSTS if _one_per_row(frame, row_axes, name)]
-    body, numbers, grid = [], [], []
-    for values, group in frame.groupby(row_axes, sort=False, dropna=False):
-        shown = [plain(value) for value in values]
-        costed = [float(group[name].iloc[0]) * COSTS[name][1] for name in costs]
-        cells = [cell_of(group, column) for column in columns]
-        formats = zip(costed, costs, strict=True)
-        texts = [format(value, COSTS[name][2]) for value, name in formats]
-        body.append([*shown, *texts, *(cell.text for cell in cells)])
-        numbers.append([*shown, *costed, *(cell.value for cell in cells)])
-        grid.append(cells)
+    costs = [name for name in COSTS if _one_per_row(frame, axes, name)]
+    found = _rows(frame, axes, costs)
+    groups = _groups(found, axes, extras.group)
+    found, groups = _arranged(found, groups, extras.group)
+    grid, verdicts = _grid(found, axes, columns, extras)
     if strict:
         signatures.refuse_mixed(_mixed(columns, grid))
-    headers = [*row_axes, *(COSTS[name][0] for name in costs), *(c.header for c in columns)]
-    names = [" ".join(texts[: len(row_axes)]) for texts in body]
+    names = [" ".join(row.shown) for row in found]
     notes = [
-        *table_notes(frame, row_axes, cols),
+        *table_notes(frame, axes, cols),
+        *([interval_note(extras.intervals)] if extras.intervals else []),
+        *verdicts,
         *explained(columns, names, grid),
         *older,
         *signatures.signature_notes(by_title(frame, ["dataset"])),
     ]
-    table = pd.DataFrame(numbers, columns=headers)
-    return Table(headers, body, table, notes, [_marked(columns, cells) for cells in grid])
+    return _assembled(Layout(axes, costs, columns), found, groups, grid, notes)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The columns of a table: row axes, costs, metrics."""
+
+    axes: Sequence[str]
+    costs: Sequence[str]
+    columns: Sequence[Column]
+
+
+def _assembled(
+    layout: Layout,
+    rows: Sequence[Row],
+    groups: Sequence[str],
+    grid: Sequence[Sequence[Cell]],
+    notes: list[str],
+) -> Table:
+    """Put rows, costs and cells side by side."""
+    first = [*layout.axes, *(COSTS[name][0] for name in layout.costs)]
+    body = [
+        [*row.shown, *_cost_texts(row, layout.costs), *(cell.text for cell in cells)]
+        for row, cells in zip(rows, grid, strict=True)
+    ]
+    emphasis = emphasised(grid, groups or [""] * len(rows))
+    none: list[Emphasis] = [""] * len(first)
+    return Table(
+        headers=[*first, *(column.header for column in layout.columns)],
+        body=body,
+        numbers=_numbers(first, layout.columns, rows, grid),
+        notes=notes,
+        marks=[_marked(layout.columns, cells) for cells in grid],
+        over=[*[""] * len(first), *(column.title for column in layout.columns)],
+        emphasis=[[*none, *found] for found in emphasis],
+        groups=groups,
+    )
+
+
+def _cost_texts(row: Row, costs: Sequence[str]) -> list[str]:
+    return [format(value, COSTS[name][2]) for value, name in zip(row.costs, costs, strict=True)]
+
+
+def _numbers(
+    first: Sequence[str],
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    grid: Sequence[Sequence[Cell]],
+) -> pd.DataFrame:
+    """The cells unrounded; seeds' spread and ends of intervals in columns of their own."""
+    import pandas as pd
+
+    records = []
+    for row, cells in zip(rows, grid, strict=True):
+        record = dict(zip(first, [*row.shown, *row.costs], strict=True))
+        record |= {c.header: cell.value for c, cell in zip(columns, cells, strict=True)}
+        for column, cell in zip(columns, cells, strict=True):
+            if cell.spread is not None:
+                record[f"{column.header} std"] = cell.spread
+            if cell.interval:
+                record[f"{column.header} low"] = cell.interval.low
+                record[f"{column.header} high"] = cell.interval.high
+        records.append(record)
+    return pd.DataFrame(records)
+
+
+def _rows(frame: pd.DataFrame, axes: list[str], costs: Sequence[str]) -> list[Row]:
+    return [
+        Row(
+            shown=tuple(plain(value) for value in values),
+            costs=tuple(float(group[name].iloc[0]) * COSTS[name][1] for name in costs),
+            reports=group,
+        )
+        for values, group in frame.groupby(axes, sort=False, dropna=False)
+    ]
+
+
+def _groups(rows: Sequence[Row], axes: Sequence[str], name: str) -> list[str]:
+    """The title of each row's group; none where rows are not grouped."""
+    if not name:
+        return []
+    grouping.check_grouping(name, axes)
+    if name in grouping.COSTS:
+        return grouping.by_cost(name, _least_costs(rows, name))
+    return grouping.by_axis(name, [row.shown[axes.index(name)] for row in rows])
+
+
+def _least_costs(rows: Sequence[Row], name: str) -> list[float]:
+    """A cost of each row; of several (of several resolutions, say) the least."""
+    return [float(row.reports[grouping.COSTS[name]].min()) for row in rows]
+
+
+def _arranged(rows: list[Row], groups: list[str], name: str) -> tuple[list[Row], list[str]]:
+    """Bring the rows of a group together."""
+    if not groups:
+        return rows, groups
+    order = grouping.arranged(groups, _least_costs(rows, name) if name in grouping.COSTS else None)
+    return [rows[place] for place in order], [groups[place] for place in order]
+
+
+def _grid(
+    rows: Sequence[Row], axes: Sequence[str], columns: Sequence[Column], extras: Extras
+) -> tuple[list[list[Cell]], list[str]]:
+    """Make the cells, row by row, and notes on how they were tested."""
+    reports = [[reports_of(row.reports, column) for column in columns] for row in rows]
+    grid = [
+        [
+            cell_of(group, column.metric, extras.intervals)
+            for group, column in zip(groups, columns, strict=True)
+        ]
+        for groups in reports
+    ]
+    if not extras.baseline:
+        return grid, []
+    names = [row.shown for row in rows]
+    place = find_row(extras.baseline, axes, names)
+    grid, note = judged(grid, reports, [column.metric for column in columns], place)
+    return grid, [f"baseline: {' '.join(names[place])}", note]
 
 
 def _newest(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -125,10 +248,12 @@ def _columns(frame: pd.DataFrame, cols: list[str], metrics: list[str]) -> list[C
     for values, group in frame.groupby(cols, sort=False, dropna=False):
         where = dict(zip(cols, values, strict=True))
         wanted = metrics or group["headline"].iloc[0]
-        present = [name for name in wanted if group[name].notna().any()]
-        for name in present:
-            header = " ".join([*(title_of(group, axis) for axis in cols), metric_label(name)])
-            columns.append(Column(header, where, name))
+        title = " ".join(title_of(group, axis) for axis in cols)
+        columns += [
+            Column(title, metric_label(name), where, name)
+            for name in wanted
+            if group[name].notna().any()
+        ]
     return columns
 
 
@@ -149,4 +274,8 @@ def _mixed(
 def _marked(columns: Sequence[Column], cells: Sequence[Cell]) -> str:
     """A row's marks in words of its columns, for formats whose numbers stay bare."""
     marked = zip(columns, cells, strict=True)
-    return "; ".join(f"{column.header} {cell.signs}" for column, cell in marked if cell.signs)
+    return "; ".join(
+        f"{column.header} {cell.signs}{cell.verdict}"
+        for column, cell in marked
+        if cell.signs + cell.verdict
+    )

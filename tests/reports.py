@@ -40,6 +40,7 @@ def report(key="k", **changes):
         "marks": [],
         "environment": {"torch": "2"},
         "finished": f"2026-01-01T00:00:{len(key):02d}",
+        "per_query_sha256": None,
     }
     for name, value in changes.items():
         section, _, field = name.partition("__")

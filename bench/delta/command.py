@@ -15,7 +15,7 @@ from bench.delta.stored import Stored, stored
 from bench.delta.table import Line, make_delta_table
 from bench.progress import Live, Progress, Silent
 from results.render import terminal, write_table
-from results.tables import Table
+from results.table import Table
 
 AGREES = 1e-6
 """A report's means and ours are of the same numbers, added in another order."""

@@ -11,7 +11,7 @@ import pandas as pd
 from bench.delta.conventions import Convention
 from bench.delta.measure import Metric, is_ours
 from results.notes import TWINS
-from results.tables import Table
+from results.table import Table
 
 SPREAD = "spread"
 SAME = 1e-12

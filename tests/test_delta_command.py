@@ -16,6 +16,7 @@ from bench.delta.stored import stored
 from bench.find import MOST_SHOWN
 from bench.job import resolve
 from results.store import read_reports
+from tests.run_folders import change_json
 
 QUICK = ["backbone=tiny_conv", "weights=scratch", "loss=none", "resolution=32"]
 
@@ -67,6 +68,12 @@ def only_report(runs):
 def said_command(text):
     """The bench run line of a message or note, without its first word."""
     return shlex.split(re.search(r"bench (run .*)", text.replace("\n", " "))[1])
+
+
+def copy(report, other):
+    """Have the same report under another key."""
+    other.write_text(report.read_text().replace(report.stem, other.stem))
+    change_json(other)
 
 
 def column(metric):
@@ -127,7 +134,7 @@ def test_a_key_may_be_shortened_while_it_means_one_report(delta, smoke, reports)
 def test_an_ambiguous_beginning_lists_what_it_can_be(delta, own_runs):
     first = sorted((own_runs / "reports").glob("*.json"))[0]
     twin = first.with_name(first.stem[:8] + "00000000.json")
-    twin.write_text(first.read_text().replace(first.stem, twin.stem))
+    copy(first, twin)
     said = delta(first.stem[:8], own_runs, exit_code=2).output
     assert "begins the keys of 2 reports" in said
     assert first.stem in said
@@ -150,7 +157,7 @@ def test_more_reports_than_can_be_shown_are_counted(delta, own_runs):
     first = next((own_runs / "reports").glob("*.json"))
     for number in range(3):
         other = first.with_name(f"{number:016}.json")
-        other.write_text(first.read_text().replace(first.stem, other.stem))
+        copy(first, other)
     assert "and 3 more" in delta("no such", own_runs, exit_code=2).output
 
 
@@ -205,9 +212,7 @@ def test_descriptors_of_other_images_are_refused(delta, own_runs, reports, data)
 def test_a_report_whose_inputs_changed_is_refused(delta, own_runs, reports):
     key = reports["twin-cub", "tiny_conv", 96]["key"]
     path = own_runs / "reports" / f"{key}.json"
-    report = json.loads(path.read_text())
-    report["job"]["seed"] = 1
-    path.write_text(json.dumps(report))
+    change_json(path, job={**json.loads(path.read_text())["job"], "seed": 1})
     said = delta(key, own_runs, exit_code=1).output
     assert "have changed" in said
     assert "--data" in said
@@ -404,9 +409,8 @@ def test_distractors_are_in_the_gallery(bench, rows, data, tmp_path):
 def test_a_disagreement_with_the_report_is_said(rows, own_runs, reports):
     key = reports["twin-cub", "tiny_conv", 96]["key"]
     path = own_runs / "reports" / f"{key}.json"
-    report = json.loads(path.read_text())
-    report["metrics"]["map@r"] += 0.01
-    path.write_text(json.dumps(report))
+    metrics = json.loads(path.read_text())["metrics"]
+    change_json(path, metrics={**metrics, "map@r": metrics["map@r"] + 0.01})
     _, notes = rows(key, own_runs)
     assert any("1.0000 points" in note and "map@r" in note for note in notes)
 

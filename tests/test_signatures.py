@@ -10,6 +10,7 @@ from results.signatures import MixedProtocolsError, mark_protocols
 from results.store import read_reports
 from results.tables import make_table
 from tests.reports import frame, report
+from tests.run_folders import change_json
 
 OPTIMISTIC = {
     "protocol__ties": "optimistic",
@@ -199,6 +200,7 @@ def test_the_command_refuses_where_asked(smoke, bench, tmp_path):
     shutil.copytree(smoke / "reports", tmp_path / "runs" / "reports")
     victim = sorted((tmp_path / "runs" / "reports").glob("*.json"))[0]
     victim.write_text(victim.read_text().replace("expected value under", "optimistic about"))
+    change_json(victim)
     assert "#" in bench("report").output
     refused = bench("report", "--strict", "-o", tmp_path / "table.txt", exit_code=1).output
     assert "columns mix protocols" in refused

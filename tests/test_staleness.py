@@ -83,7 +83,7 @@ def only(runs, data=None):
 
 
 VERSIONS = {
-    "SCORES_VERSION": ("scores.version 2 -> 7", "scores"),
+    "SCORES_VERSION": ("scores.version 3 -> 7", "scores"),
     "DESCRIPTORS_VERSION": ("descriptors.version 2 -> 7", "descriptors"),
     "FIT_VERSION": ("fit.version [1, 1] -> [1, 7]", "fit"),
     "EXTRACTION_VERSION": ("extraction.version 1 -> 7", "extraction"),
@@ -179,7 +179,7 @@ def test_what_was_planned_anew_is_listed_once_unless_it_has_a_report(tmp_path, c
     change("SCORES_VERSION", 8)
     assert only(tmp_path)[0] == "stale"
     assert states(tmp_path)[0].key == second.key
-    change("SCORES_VERSION", 2)
+    change("SCORES_VERSION", 3)
     assert states(tmp_path)[0].key == first.key
     assert only(tmp_path) == ("pending", "")
     change("SCORES_VERSION", 7)
@@ -268,7 +268,7 @@ def test_images_that_cannot_be_found_now_make_nothing_stale(twin, tmp_path, chan
     assert shown == {done.key: ("done", ""), pending.key: ("pending", "")}
     change("SCORES_VERSION", 7)
     shown = {cell.key: (cell.state, cell.detail) for cell in states(tmp_path, tmp_path)}
-    assert shown == {done.key: ("stale", "scores.version 2 -> 7"), pending.key: ("pending", "")}
+    assert shown == {done.key: ("stale", "scores.version 3 -> 7"), pending.key: ("pending", "")}
 
 
 def test_training_images_that_cannot_be_found_now_make_nothing_stale(twin, tmp_path):

@@ -159,7 +159,9 @@ def test_each_step_is_told_with_all_that_is_known_of_it(state):
     assert one == expected
     state.losses = [3.0, 1.0]
     state.selection.curve = [(2, 0.5)]
-    two = watch.values(step_of(a=torch.tensor(0.75), b=torch.tensor(0.25)), 0.1)
+    step = step_of(a=torch.tensor(0.75), b=torch.tensor(0.25))
+    two = watch.values(step._replace(gradient_nuclear_norm=torch.tensor(0.125)), 0.1)
+    assert two["gradient_nuclear_norm"] == 0.125
     assert (two["loss"], two["loss.a"], two["loss.b"]) == (1.0, 0.75, 0.25)
     assert two["validation_r@1"] == 0.5
     assert 1 < two["effective_rank"] <= 4

@@ -3,6 +3,7 @@
 from functools import partial
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from timm.layers.evo_norm import EvoNorm2dB0
@@ -16,6 +17,7 @@ from bench.train.objective import Objective
 from bench.train.precision import Precision
 from bench.train.step import gradient, whole_only
 from registry.errors import WorkError
+from registry.losses.contrastive import contrastive
 from registry.losses.labelled import Labelled
 from registry.losses.space import Space
 from tests import trainings
@@ -68,12 +70,26 @@ def gradients(network, size, *, n=7, objective=None):
     for parameter in network.parameters():  # of the step before
         parameter.grad = torch.ones_like(parameter)
     torch.manual_seed(3)
-    loss, terms, batch = gradient(state, drawn_of(n), micro)
+    loss, terms, batch, norm = gradient(state, drawn_of(n), micro)
+    assert_close_to_slow_norm(norm, terms, batch, memory.content)
     assert not any(value.requires_grad for value in (loss, *terms.values()))
     torch.testing.assert_close(sum(terms.values()), loss, rtol=0, atol=0)
     assert not batch.descriptors.requires_grad
     found = {name: parameter.grad for name, parameter in network.named_parameters()}
     return found, loss, batch, torch.get_rng_state()
+
+
+def assert_close_to_slow_norm(norm, terms, batch, memory):
+    """Of the contrastive term alone, memory included: by the covariance's singular values."""
+    if "contrastive" not in terms:
+        assert norm is None
+        return
+    rows = batch.descriptors.clone().requires_grad_()
+    term = contrastive(batch._replace(descriptors=rows), memory, beta=0.5)
+    (gradients,) = torch.autograd.grad(term, rows)
+    values = np.linalg.svd(np.cov(gradients.double().numpy(), rowvar=False), compute_uv=False)
+    assert float(norm) == pytest.approx(values.sum(), rel=1e-5)
+    assert norm > 0
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 6])
@@ -206,6 +222,14 @@ def test_a_training_short_of_memory_ends_as_the_undisturbed_one(tmp_path, backwa
         f"{about} 3 images at once instead of 6; the loss sees all 6",
         f"{about} 1 images at once instead of 3; the loss sees all 6",
     ]
+
+
+def test_a_look_at_gradients_changes_no_bit(tmp_path, monkeypatch):
+    whole = trained(tmp_path)[:2]
+    monkeypatch.setattr("bench.train.step.CONTRASTIVE", "no term's name")
+    found, losses, _ = trained(tmp_path)
+    assert losses == whole[1]
+    assert [name for name in found if not torch.equal(found[name], whole[0][name])] == []
 
 
 class InPairs(MicroBatch):

@@ -65,12 +65,14 @@ class Watch:
         self._seconds = time.monotonic() - self._since
 
     def values(self, done: Step, rate: float) -> dict[str, float]:
-        """Loss and its terms, similarities, effective rank, Recall@1, rate, images per second."""
+        """Loss and its terms, what is seen of the batch, Recall@1, rate, images per second."""
         state, step = self._state, len(self._state.losses)
         found = {"loss": state.losses[-1], "lr": rate}
         if len(done.terms) > 1:
             found |= {f"loss.{name}": float(term) for name, term in done.terms.items()}
         found |= pair_statistics(done.batch, state.objective.margin)
+        if done.gradient_nuclear_norm is not None:
+            found["gradient_nuclear_norm"] = float(done.gradient_nuclear_norm)
         rank = state.collapse.see(step, done.batch.descriptors)
         found |= {} if rank is None else {"effective_rank": rank}
         curve = state.selection.curve

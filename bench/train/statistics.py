@@ -1,8 +1,9 @@
-"""How similar the images of a batch are: what shows whether a loss still has work to do."""
+"""What is seen of a batch: how similar its images are, how much a loss's gradients differ."""
 
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from registry.losses.labelled import Labelled
 
@@ -32,3 +33,17 @@ def pair_statistics(batch: Labelled, beta: float | None) -> dict[str, float]:
         if beta is not None:
             found["active_negatives"] = n_active / n_negative
     return found
+
+
+def gradient_nuclear_norm(term: Tensor, descriptors: Tensor) -> Tensor:
+    """Nuclear norm of the covariance of a term's gradients by N descriptors: gamma, section 3.5.
+
+    The covariance has no negative eigenvalue, so the norm is its trace: the sum of the variances
+    (N - 1) of the gradients' entries. Gradients are taken as they are, not as unit vectors. They go
+    back to the descriptors only, and the graph stays: what follows has the same bits.
+    """
+    (gradients,) = torch.autograd.grad(term, descriptors, retain_graph=True)
+    with torch.autocast(gradients.device.type, enabled=False):
+        spread = gradients.double()
+        spread = spread - spread.mean(dim=0)
+        return spread.square().sum() / max(1, len(spread) - 1)

@@ -26,8 +26,11 @@ from bench.train.generators import generators, set_generators
 from bench.train.group import Group
 from bench.train.precision import full
 from bench.train.state import State
+from bench.train.statistics import gradient_nuclear_norm
 from registry.losses.labelled import Labelled
 
+CONTRASTIVE = "contrastive"
+"""The term whose gradients are looked at: eq. 1."""
 WHOLE = (
     "its batch norms need the whole batch at once: the statistics of a smaller one are others, and "
     "so would be the numbers"
@@ -41,6 +44,8 @@ class Step(NamedTuple):
     terms: dict[str, Tensor]
     """That add up to it."""
     batch: Labelled
+    gradient_nuclear_norm: Tensor | None = None
+    """Of the contrastive term (eq. 1), where there is one and the network learns."""
 
 
 def whole_only(network: nn.Module) -> str:
@@ -115,9 +120,12 @@ def _backward(state: State, drawn: Drawn, found: Tensor) -> Step:
     if state.fills("before"):
         state.memory.add(kept)
     terms = state.objective(batch, state.memory.content)
+    told = CONTRASTIVE in terms and found.requires_grad
+    norm = gradient_nuclear_norm(terms[CONTRASTIVE], found) if told else None
     loss: Tensor = sum(terms.values())
     torch.autograd.backward(state.precision.scaled(loss))
-    return Step(loss.detach(), {name: term.detach() for name, term in terms.items()}, kept)
+    detached = {name: term.detach() for name, term in terms.items()}
+    return Step(loss.detach(), detached, kept, norm)
 
 
 def _in_pieces(state: State, drawn: Drawn, group: Group, size: int) -> Step:

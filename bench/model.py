@@ -1,11 +1,12 @@
 """Backbone + pooling + head -> one vector per image.
 
-Legend: B images, S pixels a side, P prefix tokens, N positions, C channels, D dims.
+Legend: B images, S pixels a side, P prefix tokens, H x W = N positions, C channels, D dims.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from bench.identity import Model
 from registry.backbones import Backbone
 from registry.errors import WorkError
-from registry.poolings import POOLINGS
+from registry.poolings import POOLINGS, Pool, Tokens
 from registry.timm_models import backbone_row
 from registry.weights import parse_weights
 
@@ -34,7 +35,7 @@ class Embedder(nn.Module):
         self.row = row
         self.backbone = backbone
         pools = {name: POOLINGS[name].build() for name in poolings}
-        self.pools: dict[str, Callable[[Tensor, Tensor], Tensor]] = pools
+        self.pools: dict[str, Pool] = pools
         self.learned_pools = nn.ModuleDict(
             {name: pool for name, pool in pools.items() if isinstance(pool, nn.Module)}
         )
@@ -60,21 +61,23 @@ class Embedder(nn.Module):
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Embed (B, 3, S, S) uint8 images: pooling -> (B, C), or (B, D) with a head."""
-        prefix, positions = self.positions((images.float() / 255 - self.mean) / self.std)
-        return {name: self.head(pool(prefix, positions)) for name, pool in self.pools.items()}
+        tokens = self.tokens((images.float() / 255 - self.mean) / self.std)
+        return {name: self.head(pool(tokens)) for name, pool in self.pools.items()}
 
-    def positions(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Run the backbone on normalised images: (B, P, C) prefix tokens, (B, N, C) positions."""
+    def tokens(self, inputs: Tensor) -> Tokens:
+        """Run the backbone on normalised (B, 3, h, w) images."""
         features = self.backbone.forward_features(inputs)  # type: ignore[operator]
         if features.ndim == 3:  # tokens
             norm = getattr(self.backbone, "fc_norm", None)  # ViTs that pool before their norm
             features = features if norm is None else norm(features)
-            return features[:, : len(self.row.prefix)], features[:, len(self.row.prefix) :]
+            first = len(self.row.prefix)
+            prefix, positions = features[:, :first], features[:, first:]
+            return Tokens(prefix, positions, _rows(positions.shape[1], inputs))
         if features.shape[-1] == self.row.width != features.shape[1]:  # (B, H, W, C)
-            features = features.flatten(1, 2)
+            rows, features = features.shape[1], features.flatten(1, 2)
         else:  # (B, C, H, W)
-            features = features.flatten(2).transpose(1, 2)
-        return features[:, :0], features
+            rows, features = features.shape[2], features.flatten(2).transpose(1, 2)
+        return Tokens(features[:, :0], features, rows)
 
 
 def build_embedder(
@@ -225,6 +228,12 @@ def _misfit(row: Backbone, resolution: int, state: dict[str, Tensor]) -> str:
         for what, names in parts.items()
         if names
     )
+
+
+def _rows(positions: int, inputs: Tensor) -> int:
+    """Return how many rows patch tokens form: they are spread over (B, 3, h, w) images evenly."""
+    height, width = inputs.shape[2:]
+    return round(math.sqrt(positions * height / width))
 
 
 def _first_line(error: BaseException) -> str:

@@ -39,10 +39,11 @@ def test_width_prefix_and_stride_are_the_networks(row):
     with torch.device("meta"):
         network = Embedder(create_backbone(row, row.input_size), row, [row.pooling]).eval()
         inputs = torch.zeros(1, 3, row.input_size, row.input_size)
-        prefix, positions = network.positions(inputs)
+        tokens = network.tokens(inputs)
     side = row.input_size // row.stride
-    assert prefix.shape == (1, len(row.prefix), row.width)
-    assert positions.shape == (1, side * side, row.width)
+    assert tokens.prefix.shape == (1, len(row.prefix), row.width)
+    assert tokens.positions.shape == (1, side * side, row.width)
+    assert tokens.grid.shape == (1, side, side, row.width)
 
 
 @ROWS

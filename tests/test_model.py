@@ -48,6 +48,29 @@ def test_average_pooling_is_timms(backbone):
     torch.testing.assert_close(vectors, expected, rtol=1e-4, atol=1e-5)
 
 
+@torch.inference_mode()
+@pytest.mark.parametrize("backbone", ["tiny_vit", "tiny_conv", "swin_t", "deit_ti_distilled"])
+def test_the_grid_has_each_position_where_it_is_in_the_image(backbone):
+    """The lower left of the image is changed: the position that moves most lies in it."""
+    square = backbone == "swin_t"  # its windows want one size
+    height, width = (128, 128) if square else (96, 128)
+    shape = {"resolution": 128} if square else {}
+    network = embedder(backbone, ["rmac"], **shape)
+    if not square:
+        model = Model(backbone, "scratch", 64, 0, None)
+        network = build_embedder(model, ["rmac"], any_shape=True).eval()
+    before = torch.zeros(1, 3, height, width)
+    after = before.clone()
+    after[:, :, height // 2 :, : width // 4] = 1
+    grids = [network.tokens(images).grid for images in (before, after)]
+    rows, columns = height // network.row.stride, width // network.row.stride
+    assert grids[0].shape == (1, rows, columns, network.row.width)
+    moved = (grids[1] - grids[0]).norm(dim=3)[0]
+    row, column = divmod(int(moved.argmax()), columns)
+    assert row >= rows // 2
+    assert column <= columns // 4
+
+
 def test_scratch_is_the_seeds():
     one, same = (embedder("tiny_vit", ["cls"]) for _ in range(2))
     other = build_embedder(Model("tiny_vit", "scratch", 64, 1, None), ["cls"]).eval()

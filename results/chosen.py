@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from results.names import AXES, plain
+from results.names import AXES, is_metric, plain
 from results.store import ResultsError, unknown
 
 if TYPE_CHECKING:
@@ -22,8 +23,32 @@ def read_words(text: str, option: str) -> dict[str, str]:
             raise ResultsError(f'{option} "{text}": {word!r} is no AXIS=VALUE')
         if axis not in AXES:
             raise unknown("axis", axis, AXES)
+        if found.get(axis, value) != value:
+            raise ResultsError(f'{option} "{text}": {axis} cannot be {found[axis]} and {value}')
         found[axis] = value
     return found
+
+
+def check_finished(frame: pd.DataFrame) -> None:
+    """Raise ResultsError where there is no report at all."""
+    if frame.empty:
+        raise ResultsError("there are no finished cells yet: bench run makes some")
+
+
+def check_metrics(frame: pd.DataFrame, metrics: Sequence[str]) -> None:
+    """Raise ResultsError for a metric that no report has."""
+    known = sorted({name for name in frame.columns if is_metric(name)})
+    for name in metrics:
+        if name not in known:
+            raise unknown("metric", name, known)
+
+
+def newest(frame: pd.DataFrame) -> pd.DataFrame:
+    """Keep the last report of each combination of axes: others are of changed images or weights.
+
+    Reports that agree in every axis are no seeds, so they are not to be averaged.
+    """
+    return frame.sort_values("finished", kind="stable").drop_duplicates(list(AXES), keep="last")
 
 
 def chosen(frame: pd.DataFrame, text: str, option: str) -> pd.DataFrame:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from results.chosen import check_one_cell, chosen
+from results.chosen import check_finished, check_metrics, check_one_cell, chosen, newest
 from results.compare import Comparison, by_unit, compare
-from results.names import AXES, metric_label, plain
+from results.names import AXES, metric_label, plain, told_apart
 from results.outcomes import Outcomes, outcomes_of
 from results.signatures import FIELD, NO_PART_OF_A_NUMBER, mark_protocols, refuse_mixed
 from results.stats.holm import holm
@@ -49,8 +49,10 @@ def pairs_of(frame: pd.DataFrame, a: str, b: str, metrics: Sequence[str] = ()) -
     Metrics are those by which each dataset is quoted if none are. Raises ResultsError where
     nothing can be paired, or where a text stands for several cells of a dataset.
     """
-    frame = frame.sort_values("finished", kind="stable")
-    of_a, of_b = chosen(frame, a, "A"), chosen(frame, b, "B")
+    check_finished(frame)
+    check_metrics(frame, metrics)
+    frame = told_apart(frame)
+    of_a, of_b = (newest(chosen(frame, text, option)) for text, option in ((a, "A"), (b, "B")))
     found = []
     for dataset in of_a["dataset"].unique():
         mine, other = of_a[of_a["dataset"] == dataset], of_b[of_b["dataset"] == dataset]
@@ -170,7 +172,7 @@ def _rows_told(pairs: Sequence[Pair]) -> list[str]:
     values = {axis: [[plain(row[axis]) for row in rows] for rows in (of_a, of_b)] for axis in AXES}
     differ = [axis for axis in AXES if values[axis][0] != values[axis][1] and axis != "seed"]
     if not differ:
-        return [f"A and B are one cell ({', '.join(pairs[0].a['key'])}): nothing can differ"]
+        return _one_cell(pairs)
     words = [
         " ".join(f"{axis}={'/'.join(dict.fromkeys(values[axis][side]))}" for axis in differ)
         for side in (0, 1)
@@ -181,6 +183,19 @@ def _rows_told(pairs: Sequence[Pair]) -> list[str]:
         if axis not in (*differ, "seed") and len(set(told)) == 1 and told[0] != "-"
     )
     return [f"A: {words[0]}", f"B: {words[1]}", f"both: {both}"]
+
+
+def _one_cell(pairs: Sequence[Pair]) -> list[str]:
+    """Say which reports of one cell A and B are: the same ones, of other seeds, or older ones."""
+    of_a, of_b = ([pair.a for pair in pairs], [pair.b for pair in pairs])
+    keys = [", ".join(key for seeds in side for key in seeds["key"]) for side in (of_a, of_b)]
+    if keys[0] == keys[1]:
+        return [f"A and B are one cell ({keys[0]}): nothing can differ"]
+    seeds = [
+        "/".join(dict.fromkeys(plain(seed) for reports in side for seed in reports["seed"]))
+        for side in (of_a, of_b)
+    ]
+    return [f"{name}: seed={one} ({key})" for name, one, key in zip("AB", seeds, keys, strict=True)]
 
 
 def _protocols(pairs: Sequence[Pair]) -> list[str]:
@@ -198,10 +213,12 @@ def _protocols(pairs: Sequence[Pair]) -> list[str]:
 
 def _classes(pair: Pair, table: pd.DataFrame, most: int) -> Table:
     """The classes that A loses and wins most, with how many it wins and loses in all."""
+    import pandas as pd
+
     differing = table[table["difference"] != 0]
     lost = differing[differing["difference"] < 0]
     won = differing[differing["difference"] > 0]
-    shown = differing if len(differing) <= 2 * most else _ends(differing, most)
+    shown = pd.concat([lost[:most], won[-most:]])  # by_unit sorts them, the greatest loss first
     body = [
         [str(row["class"]), str(row["queries"]), *_points(row["a"], row["b"], row["difference"])]
         for row in shown.to_dict("records")
@@ -214,12 +231,6 @@ def _classes(pair: Pair, table: pd.DataFrame, most: int) -> Table:
     numbers = shown.rename(columns={"a": "A", "b": "B", "difference": "A−B"})
     percent = numbers.assign(**{name: 100 * numbers[name] for name in ("A", "B", "A−B")})
     return Table(headers, body or [["--"] * 5], percent, [note], [""] * len(percent))
-
-
-def _ends(table: pd.DataFrame, most: int) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.concat([table[:most], table[-most:]])
 
 
 def _points(a: float, b: float, difference: float) -> Iterable[str]:

@@ -30,7 +30,7 @@ def by_cost(name: str, costs: Sequence[float]) -> list[str]:
     titles = [""] * len(costs)
     order = sorted(range(len(costs)), key=costs.__getitem__)
     for group in _about_equal(order, costs):
-        ends = [f"{costs[place] * SCALES[name]:.3g}" for place in (group[0], group[-1])]
+        ends = [_short(costs[place] * SCALES[name]) for place in (group[0], group[-1])]
         for place in group:
             titles[place] = f"{TITLES[name]} {'–'.join(dict.fromkeys(ends))}"
     return titles
@@ -51,6 +51,11 @@ def arranged(titles: Sequence[str], order: Sequence[float] | None) -> list[int]:
             least[title] = min(cost, least.get(title, cost))
         rank = [least[title] for title in titles]
     return sorted(range(len(titles)), key=rank.__getitem__)
+
+
+def _short(cost: float) -> str:
+    """Three digits, without an exponent."""
+    return f"{cost:.0f}" if cost >= 100 else f"{cost:.3g}"
 
 
 def _about_equal(order: Sequence[int], costs: Sequence[float]) -> list[list[int]]:

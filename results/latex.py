@@ -6,6 +6,7 @@ second underlined.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from results.table import Emphasis, Table
@@ -42,6 +43,8 @@ ESCAPES = {
     "–": "--",
     "—": "---",
 }
+MINUS = re.compile(r"(?<![\w.])-(?=\d)")
+"""A hyphen that is a minus."""
 SHAPES: dict[Emphasis, str] = {"": "{}", "best": r"\textbf{{{}}}", "second": r"\underline{{{}}}"}
 
 
@@ -59,18 +62,18 @@ def as_latex(table: Table) -> str:
         r"\bottomrule",
         r"\end{tabular}",
     ]
-    notes = [rf"\par{{\footnotesize {escaped(note)}}}" for note in table.notes]
+    notes = [rf"\par{{\footnotesize\noindent {escaped(note)}\par}}" for note in table.notes]
     return "\n".join([*lines, *notes]) + "\n"
 
 
 def escaped(text: str) -> str:
     """Make text harmless, and signs that fonts lack mathematics."""
-    return "".join(ESCAPES.get(sign, sign) for sign in text)
+    return "".join(ESCAPES.get(sign, sign if sign.isprintable() else " ") for sign in text)
 
 
 def is_numeric(column: Iterable[str]) -> bool:
     """Whether a column holds numbers, or signs that there are none: it is aligned to the right."""
-    return all(cell.lstrip("+-−")[:1].isdigit() or cell in ("--", "-", "") for cell in column)
+    return all(cell.lstrip("[<+-−")[:1].isdigit() or cell in ("--", "-", "") for cell in column)
 
 
 def _above(table: Table) -> list[str]:
@@ -98,7 +101,7 @@ def _rows(table: Table) -> list[str]:
             lines.append(title + r" \\")
         lines.append(
             _line(
-                SHAPES[table.emphasis_of(row, column)].format(escaped(cell))
+                SHAPES[table.emphasis_of(row, column)].format(escaped(MINUS.sub("−", cell)))
                 for column, cell in enumerate(cells)
             )
         )
@@ -106,4 +109,6 @@ def _rows(table: Table) -> list[str]:
 
 
 def _line(cells: Iterable[str]) -> str:
-    return " & ".join(cells) + r" \\"
+    line = " & ".join(cells) + r" \\"
+    # Even on the next line, LaTeX takes a bracket for an option of the rule or the row before.
+    return "{}" + line if line.startswith("[") else line

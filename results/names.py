@@ -64,6 +64,12 @@ def title_of(group: pd.DataFrame, axis: str) -> str:
     return str(value) if axis == "dataset" else f"{axis}={plain(value)}"
 
 
+def told_apart(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give datasets that share a title their names as titles: folders end alike, a/test, b/test."""
+    sharing = frame.groupby("dataset_title")["dataset"].transform("nunique")
+    return frame.assign(dataset_title=frame["dataset_title"].where(sharing == 1, frame["dataset"]))
+
+
 def by_title(frame: pd.DataFrame, cols: Sequence[str]) -> list[tuple[str, pd.DataFrame]]:
     """The reports under each combination of column axes, by what headers call it."""
     groups = frame.groupby(list(cols), sort=False, dropna=False)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,9 +23,15 @@ UNSQUEEZED = 1000
 STYLES: dict[Emphasis, str] = {"": "", "best": "bold", "second": "underline"}
 SHAPES: dict[Emphasis, str] = {"": "{}", "best": "**{}**", "second": "<ins>{}</ins>"}
 MARKDOWN = str.maketrans(
-    {**{sign: "\\" + sign for sign in "\\`*|~#"}, "<": "&lt;", ">": "&gt;", "&": "&amp;"}
+    {
+        **{sign: "\\" + sign for sign in "\\`*|~#$"},
+        **{"<": "&lt;", ">": "&gt;", "&": "&amp;", "\n": " ", "\r": " "},
+    }
 )
-"""Also underscores are kept: inside words they are none of GitHub's signs."""
+SIGNS = re.compile(r"(?<![^\W_])_|_(?![^\W_])|(?<=\])(?=\()")
+"""Underscores at the edge of a word (inside they are none of GitHub's signs); between ] and (."""
+BULLET = re.compile(r"^(\d*)([+.)-] )")
+"""What would begin a list: 1. or a dash."""
 
 
 def as_text(table: Table, form: str) -> str:
@@ -34,10 +42,16 @@ def as_text(table: Table, form: str) -> str:
         case "json":
             return _as_json(table)
         case "csv":
-            numbers = table.numbers.assign(marks=table.marks)
-            return numbers.to_csv(index=False) + "".join(f"# {note}\n" for note in table.notes)
+            return _as_csv(table)
         case _:
             return _as_markdown(table)
+
+
+def _as_csv(table: Table) -> str:
+    """Numbers unrounded, notes as comments. Text is quoted: a # in it begins no comment."""
+    numbers = table.numbers.assign(marks=table.marks)
+    text = numbers.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC)
+    return text + "".join(f"# {' '.join(note.split())}\n" for note in table.notes)
 
 
 def _as_markdown(table: Table) -> str:
@@ -56,7 +70,8 @@ def _as_markdown(table: Table) -> str:
         )
     headers = [_escaped(header) for header in table.headers]
     grid = tabulate(body, headers, tablefmt="github", colalign=align, disable_numparse=True)
-    return grid + "\n\n" + "\n".join(f"{_escaped(note)}  " for note in table.notes) + "\n"
+    notes = [BULLET.sub(r"\1\\\2", _escaped(note)) for note in table.notes]
+    return grid + "\n\n" + "\n".join(f"{note}  " for note in notes) + "\n"
 
 
 def _as_json(table: Table) -> str:
@@ -99,7 +114,7 @@ def as_rich(table: Table) -> RenderableType:
 
 
 def _escaped(text: str) -> str:
-    return text.translate(MARKDOWN)
+    return SIGNS.sub(r"\\\g<0>", text.translate(MARKDOWN))
 
 
 def terminal(*, stderr: bool = False) -> Console:

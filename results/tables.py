@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from results import grouping, signatures
 from results.cells import Cell, Column, cell_of, reports_of
+from results.chosen import check_finished, check_metrics, newest
 from results.emphasis import emphasised
-from results.names import AXES, SAME_AS, by_title, is_metric, metric_label, plain, title_of
+from results.names import AXES, SAME_AS, by_title, metric_label, plain, title_of, told_apart
 from results.notes import explained, interval_note, table_notes
 from results.signatures import Difference
 from results.significance import find_row, judged
 from results.stats.intervals import Method
-from results.store import ResultsError, unknown
+from results.store import unknown
 from results.table import Emphasis, Table
 
 if TYPE_CHECKING:
@@ -38,6 +39,10 @@ class Extras:
     intervals: Method | None = None
     baseline: Mapping[str, str] = field(default_factory=dict)
     """Axis -> value of the row that the others are tested against."""
+    published: bool = False
+    """Whether published numbers of the same cells stand beside ours, with the difference."""
+    systems: bool = False
+    """Whether rows of published systems follow."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +70,10 @@ def make_table(
     Seeds that share a cell are averaged; raises ResultsError where anything else would be, and,
     if strict, where a column mixes protocols, which are else marked.
     """
-    if frame.empty:
-        raise ResultsError("there are no finished cells yet: bench run makes some")
+    check_finished(frame)
     _check_axes([*rows, *cols])
     # Reports that are not shown must not decide which protocol is the usual one.
-    frame, older = _newest(frame.sort_values("finished", kind="stable"))
+    frame, older = _newest(told_apart(frame))
     frame = signatures.mark_protocols(frame)
     axes = list(rows) or _row_axes(frame, cols)
     columns = _columns(frame, list(cols), list(metrics))
@@ -210,11 +214,8 @@ def _grid(
 
 
 def _newest(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Keep the last report of each combination of axes: others are of changed images or weights.
-
-    Reports that agree in every axis are no seeds, so they are not to be averaged.
-    """
-    kept = frame.drop_duplicates(subset=list(AXES), keep="last")
+    """The last report of each combination of axes, and a note on the others."""
+    kept = newest(frame)
     older = len(frame) - len(kept)
     note = f"{older} older reports of the same cells are not shown: their inputs have changed"
     return kept, [note] if older else []
@@ -241,10 +242,7 @@ def _row_axes(frame: pd.DataFrame, cols: Sequence[str]) -> list[str]:
 
 def _columns(frame: pd.DataFrame, cols: list[str], metrics: list[str]) -> list[Column]:
     columns: list[Column] = []
-    known = sorted({name for name in frame.columns if is_metric(name)})
-    for name in metrics:
-        if name not in known:
-            raise unknown("metric", name, known)
+    check_metrics(frame, metrics)
     for values, group in frame.groupby(cols, sort=False, dropna=False):
         where = dict(zip(cols, values, strict=True))
         wanted = metrics or group["headline"].iloc[0]

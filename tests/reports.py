@@ -1,8 +1,12 @@
 """Reports without the work: what a finished job writes, as far as tables read it."""
 
+import json
+
+import numpy as np
 import pandas as pd
 
-from results.store import SCHEMA, flatten
+from results.seal import sealed
+from results.store import SCHEMA, flatten, per_query_path, report_path
 
 
 def report(key="k", **changes):
@@ -53,3 +57,25 @@ def report(key="k", **changes):
 
 def frame(*reports):
     return pd.DataFrame([flatten(one) for one in reports])
+
+
+def cell(runs, key="k", outcomes=(1.0, 0.0), *, classes=None, queries=None, **changes):
+    """Leave a finished cell in a run folder: its Parquet, and a sealed report of its means.
+
+    outcomes: of each query, of R@1, or by metric; classes of the queries, none for landmarks.
+    """
+    by_metric = outcomes if isinstance(outcomes, dict) else {"r@1": outcomes}
+    count = len(next(iter(by_metric.values())))
+    paths = [f"images/{place}.jpg" for place in range(count)] if queries is None else queries
+    columns = {"query_position": range(count), "query": list(paths)}
+    columns |= {} if classes is None else {"class": list(classes)}
+    columns |= {name: np.array(values, dtype=np.float64) for name, values in by_metric.items()}
+    nearest = {"": "g.jpg", "_similarity": 0.5, "_grade": "wrong"}
+    columns |= {f"nearest{name}": [[value] * 10] * count for name, value in nearest.items()}
+    path = per_query_path(runs, key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(columns).to_parquet(path)
+    means = {name: float(np.nanmean(columns[name])) for name in by_metric}
+    content = report(key, **{"metrics": means, "headline": [next(iter(means))], **changes})
+    report_path(runs, key).write_text(json.dumps(sealed(content, path)))
+    return content

@@ -23,6 +23,7 @@ from results.published_file import (
     SETTING,
     VARIANT,
     Row,
+    published_rows,
     read_rows,
 )
 from results.signatures import VARIES, Difference
@@ -106,7 +107,7 @@ def published_for(reports: pd.DataFrame, metric: str) -> list[Published]:
     ours = _ours(reports)
     found = [
         _beside(row, ours)
-        for row in read_rows(FILE)
+        for row in published_rows()
         if row["metric"] == metric and _equivalent(row, ours)
     ]
     return sorted(found, key=lambda one: (not one.table.startswith(PAPER), len(one.differences)))
@@ -134,7 +135,7 @@ def notes_of(tables: Collection[str]) -> list[str]:
     Each once, in the order of the numbers.
     """
     _check_tables(tables)
-    notes = (row["note"].split(NOTES) for row in read_rows(FILE) if row["table"] in tables)
+    notes = (row["note"].split(NOTES) for row in published_rows() if row["table"] in tables)
     return list(dict.fromkeys(note for found in notes for note in found if note))
 
 
@@ -169,8 +170,8 @@ def _ours(reports: pd.DataFrame) -> _Ours:
 def _said(reports: pd.DataFrame, field: str) -> str:
     """What the reports' cards say of a field; empty where they do not know it."""
     column = f"protocol.{field}"
-    texts = reports[column].dropna().astype(str).unique() if column in reports else ()
-    return " / ".join(texts)
+    texts = reports[column].tolist() if column in reports else []
+    return " / ".join(dict.fromkeys(str(text) for text in texts if text == text))
 
 
 def _equivalent(row: Row, ours: _Ours) -> bool:
@@ -264,7 +265,7 @@ def _system(method: str, backbone: str, dims: str) -> str:
 
 
 def _check_tables(tables: Collection[str]) -> None:
-    known = list(dict.fromkeys(row["table"] for row in read_rows(FILE)))
+    known = list(dict.fromkeys(row["table"] for row in published_rows()))
     for name in tables:
         if name not in known:
             raise unknown("published table", name, known)

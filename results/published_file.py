@@ -48,9 +48,14 @@ COLUMNS = (
 Row = Mapping[str, str]
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=1)
+def published_rows() -> tuple[Row, ...]:
+    """Return the rows of results/published.csv."""
+    return read_rows(FILE)
+
+
 def read_rows(path: Path) -> tuple[Row, ...]:
-    """Return the file's rows; raises ResultsError, naming line and column, for what is wrong."""
+    """Return a file's rows; raises ResultsError, naming line and column, for what is wrong."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.reader(file, strict=True)
@@ -63,15 +68,13 @@ def read_rows(path: Path) -> tuple[Row, ...]:
 
 
 def _header(path: Path, names: list[str]) -> list[str]:
-    for name in COLUMNS:
-        if names.count(name) != 1:
-            wrong = "there twice" if name in names else "missing"
-            raise ResultsError(
-                f"{path}, line 1: the column {name!r} is {wrong} (columns: {', '.join(COLUMNS)})"
-            )
     for name in names:
         if name not in COLUMNS:
             raise ResultsError(f"{path}, line 1: {unknown('column', name, COLUMNS)}")
+    for name in COLUMNS:
+        if names.count(name) != 1:
+            wrong = "there twice" if name in names else "missing"
+            raise ResultsError(f"{path}, line 1: the column {name!r} is {wrong}")
     return names
 
 

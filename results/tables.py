@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from results import grouping, signatures
+from results.beside import published_beside, refuse_unlike, with_published, with_systems
 from results.cells import Cell, Column, cell_of, reports_of
 from results.chosen import check_finished, check_metrics, newest
 from results.emphasis import emphasised
@@ -76,59 +77,102 @@ def make_table(
     frame, older = _newest(told_apart(frame))
     frame = signatures.mark_protocols(frame)
     axes = list(rows) or _row_axes(frame, cols)
-    columns = _columns(frame, list(cols), list(metrics))
-    costs = [name for name in COSTS if _one_per_row(frame, axes, name)]
-    found = _rows(frame, axes, costs)
-    groups = _groups(found, axes, extras.group)
-    found, groups = _arranged(found, groups, extras.group)
-    grid, verdicts = _grid(found, axes, columns, extras)
+    pivot = _pivot(frame, axes, _columns(frame, list(cols), list(metrics)), extras)
+    pivot, verdicts = _tested(pivot, extras.baseline)
     if strict:
-        signatures.refuse_mixed(_mixed(columns, grid))
-    names = [" ".join(row.shown) for row in found]
+        signatures.refuse_mixed(_mixed(pivot))
     notes = [
         *table_notes(frame, axes, cols),
         *([interval_note(extras.intervals)] if extras.intervals else []),
         *verdicts,
-        *explained(columns, names, grid),
+        *explained(pivot.columns, pivot.names, pivot.grid),
         *older,
         *signatures.signature_notes(by_title(frame, ["dataset"])),
     ]
-    return _assembled(Layout(axes, costs, columns), found, groups, grid, notes)
+    return _with_others(_assembled(pivot, notes), pivot, extras, strict=strict)
 
 
 @dataclass(frozen=True)
-class Layout:
-    """The columns of a table: row axes, costs, metrics."""
+class Pivot:
+    """Rows and columns, and what stands where they cross."""
 
     axes: Sequence[str]
+    """Of the rows."""
     costs: Sequence[str]
     columns: Sequence[Column]
+    rows: Sequence[Row]
+    groups: Sequence[str]
+    """Title of each row's group; empty where rows are not grouped."""
+    reports: Sequence[Sequence[pd.DataFrame]]
+    """Row by row, column by column: seeds of one cell, or none."""
+    grid: Sequence[Sequence[Cell]]
+    """The same, averaged."""
+
+    @property
+    def names(self) -> list[str]:
+        """Of the rows."""
+        return [" ".join(row.shown) for row in self.rows]
+
+    @property
+    def first(self) -> list[str]:
+        """Headers of what comes before the metrics."""
+        return [*self.axes, *(COSTS[name][0] for name in self.costs)]
 
 
-def _assembled(
-    layout: Layout,
-    rows: Sequence[Row],
-    groups: Sequence[str],
-    grid: Sequence[Sequence[Cell]],
-    notes: list[str],
-) -> Table:
-    """Put rows, costs and cells side by side."""
-    first = [*layout.axes, *(COSTS[name][0] for name in layout.costs)]
-    body = [
-        [*row.shown, *_cost_texts(row, layout.costs), *(cell.text for cell in cells)]
-        for row, cells in zip(rows, grid, strict=True)
+def _pivot(
+    frame: pd.DataFrame, axes: list[str], columns: Sequence[Column], extras: Extras
+) -> Pivot:
+    costs = [name for name in COSTS if _one_per_row(frame, axes, name)]
+    rows = _rows(frame, axes, costs)
+    rows, groups = _arranged(rows, _groups(rows, axes, extras.group), extras.group)
+    reports = [[reports_of(row.reports, column) for column in columns] for row in rows]
+    grid = [
+        [
+            cell_of(group, column.metric, extras.intervals)
+            for group, column in zip(groups_of_row, columns, strict=True)
+        ]
+        for groups_of_row in reports
     ]
-    emphasis = emphasised(grid, groups or [""] * len(rows))
-    none: list[Emphasis] = [""] * len(first)
+    return Pivot(axes, costs, columns, rows, groups, reports, grid)
+
+
+def _tested(pivot: Pivot, baseline: Mapping[str, str]) -> tuple[Pivot, list[str]]:
+    """Test the cells against those of the baseline's row, if there is one, and say how."""
+    if not baseline:
+        return pivot, []
+    place = find_row(baseline, pivot.axes, [row.shown for row in pivot.rows])
+    metrics = [column.metric for column in pivot.columns]
+    grid, note = judged(pivot.grid, pivot.reports, metrics, place)
+    return replace(pivot, grid=grid), [f"baseline: {pivot.names[place]}", note]
+
+
+def _with_others(table: Table, pivot: Pivot, extras: Extras, *, strict: bool) -> Table:
+    """Add what others have published, where it is asked for."""
+    if extras.published:
+        found = published_beside(pivot.columns, pivot.names, pivot.reports, pivot.grid)
+        if strict:
+            refuse_unlike(found)
+        table = with_published(table, found, len(pivot.first))
+    return with_systems(table, pivot.columns) if extras.systems else table
+
+
+def _assembled(pivot: Pivot, notes: list[str]) -> Table:
+    """Put rows, costs and cells side by side."""
+    body = [
+        [*row.shown, *_cost_texts(row, pivot.costs), *(cell.text for cell in cells)]
+        for row, cells in zip(pivot.rows, pivot.grid, strict=True)
+    ]
+    none: list[Emphasis] = [""] * len(pivot.first)
+    emphasis = emphasised(pivot.grid, pivot.groups or [""] * len(body))
     return Table(
-        headers=[*first, *(column.header for column in layout.columns)],
+        headers=[*pivot.first, *(column.header for column in pivot.columns)],
         body=body,
-        numbers=_numbers(first, layout.columns, rows, grid),
+        numbers=_numbers(pivot),
         notes=notes,
-        marks=[_marked(layout.columns, cells) for cells in grid],
-        over=[*[""] * len(first), *(column.title for column in layout.columns)],
+        marks=[_marked(pivot.columns, cells) for cells in pivot.grid],
+        over=[*[""] * len(pivot.first), *(column.title for column in pivot.columns)],
         emphasis=[[*none, *found] for found in emphasis],
-        groups=groups,
+        groups=pivot.groups,
     )
 
 
@@ -136,20 +180,16 @@ def _cost_texts(row: Row, costs: Sequence[str]) -> list[str]:
     return [format(value, COSTS[name][2]) for value, name in zip(row.costs, costs, strict=True)]
 
 
-def _numbers(
-    first: Sequence[str],
-    columns: Sequence[Column],
-    rows: Sequence[Row],
-    grid: Sequence[Sequence[Cell]],
-) -> pd.DataFrame:
+def _numbers(pivot: Pivot) -> pd.DataFrame:
     """The cells unrounded; seeds' spread and ends of intervals in columns of their own."""
     import pandas as pd
 
     records = []
-    for row, cells in zip(rows, grid, strict=True):
-        record = dict(zip(first, [*row.shown, *row.costs], strict=True))
-        record |= {c.header: cell.value for c, cell in zip(columns, cells, strict=True)}
-        for column, cell in zip(columns, cells, strict=True):
+    for row, cells in zip(pivot.rows, pivot.grid, strict=True):
+        record = dict(zip(pivot.first, [*row.shown, *row.costs], strict=True))
+        told = list(zip(pivot.columns, cells, strict=True))
+        record |= {column.header: cell.value for column, cell in told}
+        for column, cell in told:
             if cell.spread is not None:
                 record[f"{column.header} std"] = cell.spread
             if cell.interval:
@@ -191,26 +231,6 @@ def _arranged(rows: list[Row], groups: list[str], name: str) -> tuple[list[Row],
         return rows, groups
     order = grouping.arranged(groups, _least_costs(rows, name) if name in grouping.COSTS else None)
     return [rows[place] for place in order], [groups[place] for place in order]
-
-
-def _grid(
-    rows: Sequence[Row], axes: Sequence[str], columns: Sequence[Column], extras: Extras
-) -> tuple[list[list[Cell]], list[str]]:
-    """Make the cells, row by row, and notes on how they were tested."""
-    reports = [[reports_of(row.reports, column) for column in columns] for row in rows]
-    grid = [
-        [
-            cell_of(group, column.metric, extras.intervals)
-            for group, column in zip(groups, columns, strict=True)
-        ]
-        for groups in reports
-    ]
-    if not extras.baseline:
-        return grid, []
-    names = [row.shown for row in rows]
-    place = find_row(extras.baseline, axes, names)
-    grid, note = judged(grid, reports, [column.metric for column in columns], place)
-    return grid, [f"baseline: {' '.join(names[place])}", note]
 
 
 def _newest(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -259,13 +279,11 @@ def _one_per_row(frame: pd.DataFrame, row_axes: list[str], name: str) -> bool:
     return bool((frame.groupby(row_axes, dropna=False)[name].nunique() == 1).all())
 
 
-def _mixed(
-    columns: Sequence[Column], grid: Sequence[Sequence[Cell]]
-) -> list[tuple[str, list[Difference]]]:
+def _mixed(pivot: Pivot) -> list[tuple[str, list[Difference]]]:
     """What differs in each column, with its header."""
     return [
         (column.header, [found for cell in cells for found in cell.differences])
-        for column, cells in zip(columns, zip(*grid, strict=True), strict=True)
+        for column, cells in zip(pivot.columns, zip(*pivot.grid, strict=True), strict=True)
     ]
 
 

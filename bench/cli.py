@@ -33,6 +33,7 @@ def main() -> None:
 @AXIS_WORDS
 @click.option("--matrix", is_flag=True, help="Marks the axes that follow; may be left out.")
 @click.option("--preset", shell_complete=completion.presets, help="Start from a named matrix.")
+@click.option("--twins", is_flag=True, help="The preset on drawn stand-ins of its datasets.")
 @click.option("--exclude", multiple=True, metavar='"AXIS=V …"', help="Drop cells that match all.")
 @click.option("--only", multiple=True, metavar='"AXIS=V …"', help="Keep cells that match all.")
 @click.option("--shard", metavar="I/N", help="The I-th of N parts that share no expensive work.")
@@ -72,6 +73,7 @@ def run(  # noqa: PLR0913 - one parameter per option
     words: tuple[str, ...],
     matrix: bool,
     preset: str | None,
+    twins: bool,
     exclude: tuple[str, ...],
     only: tuple[str, ...],
     shard: str | None,
@@ -103,7 +105,7 @@ def run(  # noqa: PLR0913 - one parameter per option
     with user_errors():
         check_trackers(track)
         wanted = read_selection(only=only, shard=shard, retry_failed=retry_failed, limit=limit)
-        typed = Typed(words, preset, exclude, skip_bad_images)
+        typed = Typed(words, preset, exclude, skip_bad_images, twins)
         chosen = choose(typed, wanted, runs, data, force=force)
         if chosen.said and (dry_run or not quiet):
             click.echo(chosen.said, err=not dry_run)

@@ -48,7 +48,8 @@ def show_axis(name: str) -> None:
     """Print the rows of one axis; raises UsageError for an unknown one."""
     if name == "preset":
         rows = [[row.name, row.meaning, " ".join(row.matrix)] for row in PRESETS.values()]
-        return print_table(["preset", "meaning", "matrix"], rows)
+        print_table(["preset", "meaning", "matrix"], rows)
+        return print_table(*_gaps())
     if SHORT_AXES.get(name, name).startswith(FIELD):
         return print_table(*_field(axis_row(name).name))
     if name not in AXES:
@@ -154,6 +155,11 @@ def _reasons() -> tuple[list[str], list[list[str]]]:
         for field, reason in row.reasons
     ]
     return ["recipe", "left open by its source", "value", "reason"], rows
+
+
+def _gaps() -> tuple[list[str], list[list[str]]]:
+    rows = [[row.name, gap] for row in PRESETS.values() for gap in row.gaps]
+    return ["preset", "not as in the paper, or not known to be"], rows
 
 
 def _poolings() -> tuple[list[str], list[list[str]]]:

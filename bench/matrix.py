@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from registry.axes import AXES, axis_row, matches, split_items
 from registry.errors import UsageError
 from registry.presets import PRESETS
+from registry.twin_presets import on_twins
 
 Cell = Mapping[str, str]
 """Axis -> one canonical value, for the axes that were typed."""
@@ -29,16 +30,20 @@ class Matrix:
             yield dict(zip(self.axes, values, strict=True))
 
 
-def read_matrix(words: Sequence[str], *, preset: str | None, exclude: Sequence[str]) -> Matrix:
+def read_matrix(
+    words: Sequence[str], *, preset: str | None, exclude: Sequence[str], twins: bool = False
+) -> Matrix:
     """Read the words of a command line, over a preset's; raises UsageError.
 
     Without a preset and without words there is nothing to run. The dataset is the twins where
-    none is named.
+    none is named, and, with twins, where the preset names real ones.
     """
     axes: dict[str, tuple[str, ...]] = {}
     rules = list(exclude)
+    if twins and preset is None:
+        raise UsageError("--twins puts a --preset on twins: name one, or type dataset=twins")
     if preset is not None:
-        row = PRESETS[preset]
+        row = on_twins(PRESETS[preset]) if twins else PRESETS[preset]
         axes.update(_axes(row.matrix))
         rules = [*row.exclude, *rules]
     axes.update(_axes(words))

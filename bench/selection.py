@@ -40,6 +40,8 @@ class Typed:
     preset: str | None
     exclude: Sequence[str]
     skip_bad_images: bool
+    twins: bool = False
+    """Whether the preset's datasets are replaced by their twins."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,13 @@ def choose(
     typed: Typed, wanted: Selection, runs: Path, data: Path, *, force: bool = False
 ) -> Selected:
     """Plan what was typed, or, where that is --retry-failed alone, what failed; then select."""
-    skip = typed.skip_bad_images
-    if wanted.retry_failed and not typed.words and typed.preset is None:
+    skip, nothing = typed.skip_bad_images, typed.preset is None and not typed.twins
+    if wanted.retry_failed and not typed.words and nothing:
         plan = failed_plan(runs, data, skip_bad_images=skip, exclude=typed.exclude)
     else:
-        matrix = read_matrix(typed.words, preset=typed.preset, exclude=typed.exclude)
+        matrix = read_matrix(
+            typed.words, preset=typed.preset, exclude=typed.exclude, twins=typed.twins
+        )
         plan = make_plan(matrix, skip_bad_images=skip, data=data)
     return select(plan, wanted, runs, force=force)
 

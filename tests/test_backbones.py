@@ -54,6 +54,29 @@ def test_cost_is_the_networks(row):
     assert cost["parameters"] / 1e6 == pytest.approx(row.mparams, abs=0.006)
 
 
+@pytest.mark.parametrize(
+    ("name", "gflops"),
+    [
+        ("deit_s", 8.48),
+        ("deit_s_distilled", 8.52),
+        ("deit_b", 33.70),
+        ("deit_b_distilled", 33.87),
+        ("deit_b_distilled_384", 98.86),
+        ("resnet50", 8.17),
+        ("resnet101", 15.60),
+    ],
+)
+def test_gflops_as_the_paper_counts_them(name, gflops):
+    """Its own: 8.4, 8.5, 33.7, 33.8, 98.8, 8.3, 15.7. Of DeiT by hand: 12 blocks of 12 N D^2."""
+    row = BACKBONES[name]
+    cost = cost_of(Descriptors(Features(extraction_of(model_of(row)), row.pooling), None, 1))
+    assert cost["gflops_paper"] == pytest.approx(gflops, abs=0.01)
+    if row.family == "vit":
+        tokens, patches = (row.input_size // 16) ** 2 + len(row.prefix), row.input_size**2
+        by_hand = 2 * (12 * 12 * tokens * row.width**2 + 3 * patches * row.width)
+        assert cost["gflops_paper"] == pytest.approx(by_hand / 1e9, rel=1e-9)
+
+
 @ROWS
 def test_every_row_runs_at_the_twins_size(row):
     resolution = 64 if 64 % row.stride == 0 else 4 * row.stride

@@ -25,6 +25,8 @@ Doubles = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
 Unit = Literal["class", "query"]
 RUN_AGAIN = "delete the report and run its matrix again"
+ROUNDING = 1e-12
+"""Relative to the sum of all sizes: what the order of adding can change a sum by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +47,11 @@ class Outcomes:
     def mean(self) -> float:
         """The metric as tables show it: every query counts alike."""
         return float(self.per_query.mean())
+
+    @property
+    def rounding(self) -> float:
+        """Sums of these values that differ by less are equal: they were added in another order."""
+        return ROUNDING * float(np.abs(self.per_query).sum())
 
     def sums(self) -> Doubles:
         """(U,) sum of the values of each unit."""

@@ -39,11 +39,14 @@ def interval_of(
 ) -> Interval:
     """Interval of a metric's mean: BCa bootstrap over units, or Wilson's over queries.
 
-    Where all queries agree (R@K of 0 or 100 %) a bootstrap sees no spread, so it is Wilson's.
+    Where all queries agree (R@K of 0 or 100 %), or are of one class, a bootstrap sees no spread, so
+    it is Wilson's over units: nothing tells how alike the queries of a class are.
     """
-    constant = bool((outcomes.per_query == outcomes.per_query[0]).all())
-    if method == "wilson" or constant:
+    if method == "wilson":
         return wilson(outcomes.mean, len(outcomes.per_query), level=level)
+    constant = bool((outcomes.per_query == outcomes.per_query[0]).all())
+    if constant or len(outcomes.units) < 2:
+        return wilson(outcomes.mean, len(outcomes.units), level=level)
     return bootstrap(outcomes, level=level)
 
 
@@ -56,7 +59,8 @@ def wilson(share: float, n: int, *, level: float = LEVEL) -> Interval:
     centre = share + z * z / (2 * n)
     half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n
-    return Interval(float(max(0.0, (centre - half) / scale)), float((centre + half) / scale))
+    low, high = (centre - half) / scale, (centre + half) / scale
+    return Interval(float(low) if share > 0 else 0.0, float(high) if share < 1 else 1.0)
 
 
 def bootstrap(
@@ -65,13 +69,15 @@ def bootstrap(
     """Bias-corrected and accelerated bootstrap (Efron 1987) of the mean, drawing whole units.
 
     Also of differences. The mean of a resample is the sum over its queries by their number: units
-    differ in size. The acceleration is the jackknife's, leaving out unit after unit.
+    differ in size. The acceleration is the jackknife's, leaving out unit after unit. One unit tells
+    nothing of others: its interval is unbounded.
     """
     sums, sizes = outcomes.sums(), outcomes.sizes()
+    if len(sums) < 2:
+        return Interval(float("-inf"), float("inf"))
     means = resampled_means(sums, sizes, resamples, seed)
-    mean = sums.sum() / sizes.sum()
-    below = ((means < mean).sum() + (means == mean).sum() / 2) / resamples
-    if len(sums) < 2 or not 0 < below < 1:
+    below = _share_below(means, sums.sum() / sizes.sum(), outcomes.rounding / sizes.sum())
+    if not 0 < below < 1:
         return Interval(float(means.min()), float(means.max()))
     bias, acceleration = NORMAL.inv_cdf(below), _acceleration(sums, sizes)
     ends = [_adjusted(side, bias, acceleration) for side in ((1 - level) / 2, (1 + level) / 2)]
@@ -89,6 +95,12 @@ def resampled_means(sums: Doubles, sizes: Doubles, resamples: int, seed: int) ->
         drawn = generator.integers(units, size=shape, dtype=np.int32)
         means.append(sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1))
     return np.concatenate(means)
+
+
+def _share_below(means: Doubles, mean: float, rounding: float) -> float:
+    """Share of resamples below the mean, those equal to it counted half."""
+    equal = np.abs(means - mean) <= rounding
+    return float(((means < mean) & ~equal).mean() + equal.mean() / 2)
 
 
 def _acceleration(sums: Doubles, sizes: Doubles) -> float:

@@ -17,8 +17,6 @@ FLIPS, SEED = 10_000, 0
 EXACT_UNITS = 16
 """Units that differ, up to which all 2^n sign flips are counted; beyond, FLIPS are drawn."""
 FLIPS_AT_ONCE = 1 << 22
-ROUNDING = 1e-12
-"""Relative: sums of the same numbers in another order are equal."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +64,10 @@ def sign_flip(differences: Outcomes, *, flips: int = FLIPS, seed: int = SEED) ->
     (1 + those as far from 0) / (1 + all) (Phipson and Smyth 2010), which is never 0.
     """
     sums = differences.sums()
-    sums = sums[sums != 0]
+    sums = sums[np.abs(sums) > differences.rounding]
     if not len(sums):
         return 1.0
-    bound = abs(sums.sum()) * (1 - ROUNDING)
+    bound = abs(sums.sum()) - differences.rounding
     if len(sums) <= EXACT_UNITS:
         return float((np.abs(_all_flips(sums)) >= bound).mean())
     return (1 + _far(sums, bound, flips, seed)) / (1 + flips)

@@ -27,7 +27,8 @@ def effects_tables(frame: pd.DataFrame, metrics: Sequence[str] = ()) -> list[Tab
     """Explain the finished cells of each dataset by the axes in which they differ.
 
     Of datasets that are quoted by the same metrics three tables: shares of the variance, main
-    effects, two-way interactions (of two axes or more). Raises ResultsError where nothing varies.
+    effects, two-way interactions (where the cells identify any). Raises ResultsError where nothing
+    varies.
     """
     studies, left_out = studies_of(frame, metrics)
     varied = [study for study in studies if study.axes]
@@ -65,7 +66,10 @@ def _tables(analyses: Sequence[Analysis], left_out: Sequence[str]) -> list[Table
         shown = [analysis.interactions[where] for where in pairs if where in analysis.interactions]
         found.append(estimates(analysis, [*analysis.effects.values(), *shown], units))
     context = [*left_out, *context_notes([analysis.study for analysis in analyses])]
-    tables = [variance_table(analyses, context), main_table(analyses, found, without)]
-    if any(len(analysis.study.axes) > 1 for analysis in analyses):
-        tables.append(pair_table(analyses, found, pairs, without))
+    tables = [variance_table(analyses, context)]
+    if not pairs:
+        lacking = remarks.unidentified_pairs(analyses)
+        return [*tables, main_table(analyses, found, [*without, *lacking])]
+    tables.append(main_table(analyses, found, without))
+    tables.append(pair_table(analyses, found, pairs, without))
     return tables

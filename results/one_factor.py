@@ -1,4 +1,7 @@
-"""One factor at a time: what each change of a base row does, as bench report --base shows it."""
+"""One factor at a time: what each change of a base row does.
+
+As bench report --effects --baseline shows it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from results.analysis.changes import (
+    OPTION,
     Change,
     base_cell,
     base_reports,
@@ -16,7 +20,7 @@ from results.analysis.changes import (
     typed,
 )
 from results.analysis.context import context_notes, metric_header
-from results.analysis.estimates import signed
+from results.analysis.estimates import MISSING, signed
 from results.analysis.study import Study, studies_of
 from results.cells import Cell, Column, cell_of
 from results.names import metric_label
@@ -31,7 +35,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BASE = "base"
-MISSING = "--"
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def one_factor_table(
         notes += lacking
     if not rows:
         raise ResultsError(
-            f'--base "{typed(base)}" is of no cell that is shown: {"; ".join(notes)}'
+            f'{OPTION} "{typed(base)}" is of no cell that is shown: {"; ".join(notes)}'
         )
     rows = _tested(rows)
     shown = [row.study for row in rows if row.change is None]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from results.analysis.context import context_notes, metric_header
 from results.analysis.costs import Cost, find_cost
-from results.analysis.estimates import signed
+from results.analysis.estimates import MISSING, signed
 from results.analysis.fronts import NONE, Point, front, points_of
 from results.analysis.study import Study, studies_of
 from results.cells import Cell, Column, cell_of
@@ -108,17 +108,18 @@ def _values(row: Row, axes: Sequence[str]) -> list[str]:
 
 
 def _body(row: Row, axes: Sequence[str], cost: Cost) -> list[str]:
+    cost_text = cost.text(row.point.cost * cost.scale)
+    return [*_values(row, axes), cost_text, row.cell.text, row.status, *_held(row)]
+
+
+def _held(row: Row) -> list[str]:
+    """The difference to the cell that it is held against, its interval, and that cell."""
     point = row.point
-    interval = point.interval
-    return [
-        *_values(row, axes),
-        cost.text(point.cost * cost.scale),
-        row.cell.text,
-        row.status,
-        "" if point.rival == NONE else signed(point.difference, point.spread),
-        f"[{interval.low:+.2f}, {interval.high:+.2f}]" if interval else "",
-        row.against,
-    ]
+    if point.rival == NONE:
+        return ["", "", ""]
+    between = point.interval
+    interval = f"[{between.low:+.2f}, {between.high:+.2f}]" if between else MISSING
+    return [signed(point.difference, point.spread), interval, row.against]
 
 
 def _numbers(row: Row, axes: Sequence[str], cost: Cost, metric: str) -> dict[str, Any]:

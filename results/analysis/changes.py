@@ -22,7 +22,7 @@ from results.store import ResultsError
 if TYPE_CHECKING:
     import pandas as pd
 
-OPTION = "--base"
+OPTION = "--baseline"
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,8 @@ def changes_of(study: Study, base: int) -> tuple[list[Change], list[str]]:
     intervals: Sequence[Interval | None] = [None] * len(cells)
     p_values: Sequence[float | None] = [None] * len(cells)
     if isinstance(units, Units):
-        intervals = bootstrap_each(100 * (units.sums[1:] - units.sums[0]), units.sizes)
+        weights = np.hstack([-np.ones((len(cells), 1)), np.eye(len(cells))])  # cells less base
+        intervals = bootstrap_each(100 * units.combined(weights), units.sizes)
         of_base = outcomes_in(study, base)
         p_values = [sign_flip(difference(outcomes_in(study, one), of_base)) for one in cells]
     changes = [

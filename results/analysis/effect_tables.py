@@ -32,7 +32,7 @@ def main_table(
     ]
     notes = [
         remarks.MAIN,
-        *remarks.estimates_told(found),
+        *remarks.estimates_told(found, rows),
         *without,
         *remarks.seeds_told(analyses),
         *remarks.inseparable(analyses),
@@ -50,7 +50,7 @@ def pair_table(
     """What pairs of values add to the effects of both, in the rows asked for."""
     notes = [
         remarks.PAIRS,
-        *remarks.estimates_told(found),
+        *remarks.estimates_told(found, rows),
         *without,
         *remarks.inseparable(analyses),
         *remarks.unidentified_pairs(analyses),
@@ -81,8 +81,8 @@ def _table(
     blank: list[Emphasis] = ["", ""]
     return Table(
         headers=headers,
-        body=body or [[MISSING] * len(headers)],
-        numbers=pd.DataFrame(numbers, columns=None if numbers else headers),
+        body=body,
+        numbers=pd.DataFrame(numbers),
         notes=notes,
         marks=[""] * len(body),
         over=["", "", *(study.title for study in studies)],

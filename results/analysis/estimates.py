@@ -18,6 +18,8 @@ from results.significance import ALIKE
 from results.stats.intervals import Interval
 
 MISSING = "--"
+DIGITS = 9
+"""Of points: sums of the same numbers in another order are equal."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Analysis:
 
     def point(self, effect: Effect) -> float:
         """An effect in points."""
-        return 100 * float(effect.weights @ self.study.cell_values)
+        return round(100 * float(effect.weights @ self.study.cell_values), DIGITS)
 
     def columns_of(self, group: Sequence[Axis]) -> Doubles:
         """(C, q) columns of the effects of some axes."""
@@ -102,7 +104,7 @@ def estimates(
     spreads = 100 * seeds.spreads(analysis.study, weights)
     intervals: Sequence[Interval | None] = [None] * len(effects)
     if isinstance(units, Units):
-        intervals = bootstrap_each(100 * weights @ units.sums, units.sizes)
+        intervals = bootstrap_each(100 * units.combined(weights), units.sizes)
     return {
         effect.where: Estimate(
             analysis.point(effect), None if np.isnan(spread) else float(spread), interval
@@ -113,9 +115,15 @@ def estimates(
 
 def points(value: float) -> str:
     """+1.2; no zero has a minus."""
-    return f"{round(value, 1) + 0.0:+.1f}"
+    return f"{_rounded(value, 1):+.1f}"
 
 
 def signed(difference: float, spread: float | None) -> str:
     """+1.23 ± 0.40: points of a single difference, and what they are over seeds."""
+    difference = _rounded(difference, 2)
     return f"{difference:+.2f}" if spread is None else f"{difference:+.2f} ± {spread:.2f}"
+
+
+def _rounded(value: float, digits: int) -> float:
+    """A number as it is shown; no zero has a minus."""
+    return round(value, digits) + 0.0

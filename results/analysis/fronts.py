@@ -121,8 +121,9 @@ def _intervals(units: Units | str, against: Places) -> list[Interval | None]:
     found: list[Interval | None] = [None] * len(against)
     has_one = np.flatnonzero(against != NONE)
     if isinstance(units, Units) and len(has_one):
-        differences = units.sums[has_one] - units.sums[against[has_one]]
-        each: Sequence[Interval] = bootstrap_each(100 * differences, units.sizes)
+        own = np.eye(len(against))
+        weights = own[has_one] - own[against[has_one]]
+        each: Sequence[Interval] = bootstrap_each(100 * units.combined(weights), units.sizes)
         for place, interval in zip(has_one, each, strict=True):
             found[place] = interval
     return found

@@ -9,8 +9,6 @@ from results.analysis.estimates import Analysis
 
 SHOWN = 2
 """Of each pair of axes."""
-DIGITS = 9
-"""Of points: sums of the same numbers in another order are equal."""
 Points = tuple[float | None, ...]
 """An interaction in each study; None where the cells do not identify it."""
 
@@ -31,9 +29,7 @@ def largest_of_pairs(analyses: Sequence[Analysis]) -> list[Where]:
 def _points(analyses: Sequence[Analysis]) -> dict[Where, Points]:
     return {
         where: tuple(
-            round(analysis.point(analysis.interactions[where]), DIGITS)
-            if where in analysis.interactions
-            else None
+            analysis.point(analysis.interactions[where]) if where in analysis.interactions else None
             for analysis in analyses
         )
         for where in dict.fromkeys(where for one in analyses for where in one.interactions)

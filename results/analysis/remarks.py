@@ -28,9 +28,9 @@ PAIRS = (
 )
 
 
-def estimates_told(found: Sequence[Mapping[Where, Estimate]]) -> list[str]:
-    """Say what the signs of estimates are."""
-    shown = [estimate for column in found for estimate in column.values()]
+def estimates_told(found: Sequence[Mapping[Where, Estimate]], rows: Sequence[Where]) -> list[str]:
+    """Say what the signs of the estimates in some rows are."""
+    shown = [column[where] for column in found for where in rows if where in column]
     notes = []
     if any(estimate.interval for estimate in shown):
         notes.append(f"{interval_note('bootstrap')}; not corrected for the number of effects")

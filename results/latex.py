@@ -27,6 +27,7 @@ ESCAPES = {
     "↑": r"\ensuremath{^{\uparrow}}",
     "↓": r"\ensuremath{^{\downarrow}}",
     "≈": r"\ensuremath{^{\approx}}",
+    "→": r"\ensuremath{\rightarrow}",
     "≠": r"\ensuremath{\neq}",
     "≤": r"\ensuremath{\leq}",
     "≥": r"\ensuremath{\geq}",

@@ -110,8 +110,12 @@ def difference(a: Outcomes, b: Outcomes) -> Outcomes:
 
 
 def check_same_queries(a: Outcomes, b: Outcomes) -> None:
-    """Raise ResultsError, naming what differs, unless both have the same queries in one order."""
+    """Raise ResultsError, naming what differs, unless both have the same queries in one order.
+
+    Also where they have them in other classes: what is relevant is not the same then.
+    """
     if a.queries == b.queries:
+        _check_same_units(a, b)
         return
     alone = [sorted(set(x.queries) - set(y.queries)) for x, y in ((a, b), (b, a))]
     parts = [
@@ -122,6 +126,20 @@ def check_same_queries(a: Outcomes, b: Outcomes) -> None:
     raise ResultsError(
         f"they asked different queries: {', '.join(parts) or 'in another order'}; only outcomes of "
         "the same queries can be paired: compare cells of one dataset, with the same images"
+    )
+
+
+def _check_same_units(a: Outcomes, b: Outcomes) -> None:
+    if a.units == b.units and np.array_equal(a.unit_of, b.unit_of):
+        return
+    moved = [
+        f"{query} ({a.units[one]} / {b.units[other]})"
+        for query, one, other in zip(a.queries, a.unit_of, b.unit_of, strict=True)
+        if a.units[one] != b.units[other]
+    ]
+    raise ResultsError(
+        f"they have {len(moved)} queries in different classes, such as {moved[0]}: the dataset's "
+        "classes were changed in between; run the older matrix again"
     )
 
 

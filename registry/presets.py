@@ -1,65 +1,22 @@
 """Presets: matrices with a name. An axis typed beside --preset replaces the preset's."""
 
-from dataclasses import dataclass
-
+from registry.figure_presets import FIGURE_PRESETS
+from registry.preset import (
+    ALWAYS,
+    CATEGORIES,
+    CATEGORY_GAPS,
+    DEIT_384_GAP,
+    ENTROPY_GAP,
+    LANDMARK_GAPS,
+    LANDMARK_LOSS,
+    LANDMARKS,
+    PCA_GAPS,
+    RESNET_GAP,
+    Preset,
+)
 from registry.table import Table
 
-
-@dataclass(frozen=True, kw_only=True)
-class Preset:
-    """A matrix as it would be typed."""
-
-    name: str
-    meaning: str
-    matrix: tuple[str, ...]
-    exclude: tuple[str, ...] = ()
-    layout: str | None = None
-    """The table of a paper that its cells are put into: a row of results/layouts.py."""
-    gaps: tuple[str, ...] = ()
-    """What is not as in the paper, or not known to be: a sentence each."""
-
-
-CATEGORIES = "dataset=sop,cub,inshop"
-LANDMARKS = "dataset=roxford,rparis"
-LANDMARK_LOSS = "contrastive(beta=0.85)"
-"""The margin that the paper names for landmarks, read as eq. 1's: a similarity."""
-
-CATEGORY_GAPS = (
-    "categories: learning-rate schedule, warm-up, drop-path, sampler, precision, the start of the "
-    "memory and the choice of the checkpoint are not stated: bench list recipe has ours, and why",
-    "categories: how test images are resized and cropped is not stated: ours resizes the short "
-    "side to 256 and takes the central 224",
-)
-LANDMARK_GAPS = (
-    "landmarks: the margin 0.85 is taken for a similarity, as in eq. 1; cirtorch, whose procedure "
-    "the paper takes over, has it as a distance: loss='contrastive_euclidean(margin=0.85)'",
-    "landmarks: whether queries are cut to their box before they are squashed is not stated: ours "
-    "are, as in cirtorch; crop=none is the other",
-    "landmarks: the choice of the checkpoint is not stated: ours is the last; cirtorch takes "
-    "that of the lowest validation loss",
-    "landmarks: the archives of Oxford and Paris that can be had today (June 2022) have blurred "
-    "faces, the paper is older",
-)
-ENTROPY_GAP = (
-    "IRT_R: whether the entropy is that of the batch or of batch and memory is not stated: ours is "
-    "the batch's; koleo_memory is the other"
-)
-RUNS_GAP = "the number of runs is not stated: ours is one, of seed 0; seed=0..2 makes three"
-WEIGHTS_GAP = "the networks start from timm's copies of the public ImageNet weights"
-PCA_GAPS = (
-    "PCA: whether it whitens is not stated: ours does not",
-    "PCA: on which images it is fitted is stated for landmarks alone (SfM-120k): ours takes the "
-    "training split",
-)
-RESNET_GAP = (
-    "R50 on SOP: pooling and recipe are not stated: ours are GeM with p = 3 and DeiT-S's recipe, "
-    "batch norms trained"
-)
-DEIT_384_GAP = (
-    "DeiT-B† at 384: whether it starts from weights of 224 or of 384 is not stated: ours are those "
-    "of 384; backbone=deit_b_distilled resolution=384 is the other"
-)
-ALWAYS = (WEIGHTS_GAP, RUNS_GAP)
+__all__ = ["PRESETS", "Preset"]
 
 PRESETS: Table[Preset] = Table(
     "preset",
@@ -235,5 +192,6 @@ PRESETS: Table[Preset] = Table(
             layout="irt-table9",
             gaps=(*CATEGORY_GAPS, *LANDMARK_GAPS, *ALWAYS),
         ),
+        *FIGURE_PRESETS,
     ],
 )

@@ -1,0 +1,1 @@
+"""The paper's figures, computed from what finished cells have left in the run folder."""

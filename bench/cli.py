@@ -126,6 +126,7 @@ def run(  # noqa: PLR0913 - one parameter per option
             quiet=quiet,
             cache_gb=cache_gb,
             track=track,
+            preset=preset,
         )
         raise SystemExit(run_matrix(plan, request))
 

@@ -29,14 +29,14 @@ CATEGORY_GAPS = (
     "side to 256 and takes the central 224",
 )
 LANDMARK_GAPS = (
-    "landmarks: the margin 0.85 is taken for a similarity, as in eq. 1; cirtorch, whose procedure "
-    "the paper takes over, has it as a distance: loss='contrastive_euclidean(margin=0.85)'",
+    "landmarks: whether the margin 0.85 is a similarity (eq. 1) or a distance (cirtorch), the "
+    "paper does not say: ours is a similarity; loss=contrastive_euclidean is the other",
     "landmarks: whether queries are cut to their box before they are squashed is not stated: ours "
     "are, as in cirtorch; crop=none is the other",
     "landmarks: the choice of the checkpoint is not stated: ours is the last; cirtorch takes "
     "that of the lowest validation loss",
-    "landmarks: the archives of Oxford and Paris that can be had today (June 2022) have blurred "
-    "faces, the paper is older",
+    "ROxford, RParis: the paper is older than the archives with blurred faces (June 2022), which "
+    "are those that can be had today",
 )
 ENTROPY_GAP = (
     "IRT_R: whether the entropy is that of the batch or of batch and memory is not stated: ours is "
@@ -54,7 +54,7 @@ RESNET_GAP = (
     "batch norms trained"
 )
 DEIT_384_GAP = (
-    "DeiT-B† at 384: whether it starts from weights of 224 or of 384 is not stated: ours are those "
-    "of 384; backbone=deit_b_distilled resolution=384 is the other"
+    "DeiT-B† at 384: whether the weights are the 224 or the 384 ones, the paper does not say: ours "
+    "are the 384 ones; backbone=deit_b_distilled resolution=384 is the other"
 )
 ALWAYS = (WEIGHTS_GAP, RUNS_GAP)

@@ -151,8 +151,8 @@ PRESETS: Table[Preset] = Table(
             gaps=(
                 *LANDMARK_GAPS,
                 PCA_GAPS[0],
-                "R50, R101: whether they start from torchvision's weights or from cirtorch's, "
-                "converted from Caffe, is not stated: ours are torchvision's",
+                "R50, R101: whether they start from torchvision's or Caffe's weights, the paper "
+                "does not say: ours are torchvision's",
                 "GeM: whether p = 3 is learned is not stated: ours is, as in cirtorch",
                 "R-MAC: whether regions are whitened before their sum, as where R-MAC comes from, "
                 "is not stated: ours are not, as in cirtorch by default",
@@ -174,7 +174,7 @@ PRESETS: Table[Preset] = Table(
                 *LANDMARK_GAPS,
                 PCA_GAPS[0],
                 DEIT_384_GAP,
-                "IRT_R: lambda of DeiT-B† is not stated: ours is 4, that of DeiT-S",
+                "IRT_R of DeiT-B†: lambda is not stated: ours is 4, that of DeiT-S",
                 *ALWAYS,
                 "the other systems are published numbers alone, of larger images",
             ),

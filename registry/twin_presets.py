@@ -7,7 +7,7 @@ from dataclasses import replace
 from registry.axes import AXES, split_items
 from registry.datasets import dataset_row
 from registry.datasets.twins import DEFAULTS
-from registry.presets import Preset
+from registry.preset import Preset
 
 PREFIX = "twin-"
 SETTING = (*(axis for axis in DEFAULTS if axis != "loss"), "test_resolution")

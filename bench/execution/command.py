@@ -22,6 +22,8 @@ from bench.plan_notes import remember
 from bench.progress import Lines, Live, Progress, Silent
 from bench.stop import Interrupted, Stop
 from registry.errors import UsageError, WorkError
+from registry.presets import PRESETS
+from results.paper_table import paper_table
 from results.render import show, terminal
 from results.store import load
 from results.tables import make_table
@@ -41,6 +43,7 @@ class Request:
     quiet: bool
     cache_gb: float
     track: Sequence[str] = ()
+    preset: str | None = None
 
 
 def show_plan(plan: Plan, runs: Path, data: Path) -> None:
@@ -82,7 +85,7 @@ def run_matrix(plan: Plan, request: Request) -> int:
         with suppress(OSError):  # of who was killed after the last report; not needed here
             Leases(request.runs).sweep()
         if not request.quiet:
-            print_results(plan, request.runs)
+            print_results(plan, request.runs, request.preset)
             print(f"{counted(len(plan.cells), 'cell')} done")
         return 0
     warm_up()
@@ -122,7 +125,7 @@ def _pool(request: Request) -> Pool:
 def _close(plan: Plan, request: Request, outcome: Outcome, console: Console) -> int:
     done = outcome.finished + outcome.already_done
     if done and not request.quiet:
-        print_results(plan, request.runs)
+        print_results(plan, request.runs, request.preset)
     untried = len(plan.cells) - done - len(outcome.failed)
     if not request.quiet or outcome.failed:
         parts = [f"{counted(done, 'cell')} done"]
@@ -154,12 +157,15 @@ def _say_how_to_go_on(plan: Plan, request: Request, console: Console) -> None:
     )
 
 
-def print_results(plan: Plan, runs: Path) -> None:
-    """Print the table of a plan's finished cells."""
+def print_results(plan: Plan, runs: Path, preset: str | None = None) -> None:
+    """Print the table of a plan's finished cells, and the paper's own where a preset has one."""
     order = {cell.key: place for place, cell in enumerate(plan.cells)}
     mine = load(runs, order)
     mine = mine.assign(finished=mine["key"].map(order))
     show(make_table(mine))
+    row = PRESETS[preset] if preset else None
+    if row and row.layout:
+        show(paper_table(mine, row.layout, row.gaps))
 
 
 @contextmanager

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from registry.errors import BenchError
     from results.store import ResultsError
+
+Command = Callable[..., Any]
 
 RUNS = click.option(
     "--runs",
@@ -29,13 +31,17 @@ DATA = click.option(
     show_default="$BENCH_DATA or data",
     help="Folder of datasets; twins are drawn into it.",
 )
-FORMAT = click.option(
-    "--format",
-    "form",
-    type=click.Choice(["rich", "markdown", "latex", "csv", "json"]),
-    default="rich",
-    show_default=True,
-)
+TABLE_FORMATS = ("rich", "markdown", "latex", "csv", "json")
+
+
+def _format(*forms: str) -> Callable[[Command], Command]:
+    return click.option(
+        "--format", "form", type=click.Choice(forms), default="rich", show_default=True
+    )
+
+
+FORMAT = _format(*TABLE_FORMATS)
+PAGE_FORMAT = _format(*TABLE_FORMATS, "html")
 STRICT = click.option(
     "--strict", is_flag=True, help="Refuse numbers of different protocols: exit code 1."
 )

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.options import FORMAT, OUTPUT, RUNS, STRICT, names, user_errors
+from bench import completion
+from bench.options import DATA, FORMAT, OUTPUT, PAGE_FORMAT, RUNS, STRICT, names, user_errors
 
 if TYPE_CHECKING:
     from results.stats.intervals import Method
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @RUNS
-@FORMAT
+@PAGE_FORMAT
 @click.option("--rows", default="", metavar="AXIS,…", help="Axes of the rows.")
 @click.option("--cols", default="dataset", metavar="AXIS,…", help="Axes of the columns.")
 @click.option("--metric", default="", metavar="NAME,…", help="r@1, map@r, map_hard, mp@10_medium …")
@@ -24,10 +25,23 @@ if TYPE_CHECKING:
 )
 @click.option("--intervals", type=click.Choice(["bootstrap", "wilson"]), help="95 % intervals.")
 @click.option("--baseline", default="", metavar='"AXIS=V …"', help="Test rows against this one.")
+@click.option("--published", is_flag=True, help="Published numbers beside ours, with Δ.")
+@click.option("--systems", is_flag=True, help="Rows of published systems, too.")
+@click.option("--effects", is_flag=True, help="Which axis matters: effects, interactions.")
+@click.option("--pareto", default="", metavar="COST", help="The front over gmacs, bytes, dims …")
+@click.option(
+    "--preset",
+    default="",
+    shell_complete=completion.presets,
+    help="A table or figure of the paper.",
+)
+@click.option("--versus", nargs=2, metavar="A B", help="Two keys for the page's win/loss gallery.")
+@DATA
 @STRICT
 @OUTPUT
 def report(  # noqa: PLR0913 - one parameter per option
     runs: Path,
+    data: Path,
     form: str,
     rows: str,
     cols: str,
@@ -35,29 +49,49 @@ def report(  # noqa: PLR0913 - one parameter per option
     group: str,
     intervals: Method | None,
     baseline: str,
+    published: bool,
+    systems: bool,
+    effects: bool,
+    pareto: str,
+    preset: str,
+    versus: tuple[str, str] | None,
     strict: bool,
     output: Path | None,
 ) -> None:
-    """Print the finished cells as a table: for the terminal, GitHub, a paper or a spreadsheet.
+    """Print the finished cells: for the terminal, GitHub, a paper, a spreadsheet or a browser.
 
-    Under it is the signature of its numbers: how they were measured.
+    \b
+    bench report --intervals bootstrap --baseline "backbone=resnet50 dims=128"
+    bench report --group gmacs --format latex -o table.tex
+    bench report --effects                  which axis explains the variance
+    bench report --format html -o page.html
+
+    Under a table is the signature of its numbers: how they were measured. With --effects the
+    --baseline is the row around which one axis at a time is changed.
     """
-    import results
-    from results.chosen import read_words
-    from results.render import write_table
-    from results.tables import Extras, make_table
-
     with user_errors():
-        extras = Extras(group, intervals, read_words(baseline, "--baseline"))
-        table = make_table(
-            results.load(runs),
+        from bench.report_views import Asked, show_report
+
+        asked = Asked(
+            runs=runs,
+            data=data,
+            form=form,
             rows=names(rows),
-            cols=names(cols) or ["dataset"],
+            cols=names(cols),
             metrics=names(metric.lower()),
+            group=group,
+            intervals=intervals,
+            baseline=baseline,
+            published=published,
+            systems=systems,
+            effects=effects,
+            pareto=pareto,
+            preset=preset,
+            versus=versus,
             strict=strict,
-            extras=extras,
+            output=output,
         )
-        write_table(table, form, output)
+        show_report(asked)
 
 
 @click.command()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from results.cells import Cell, Column
 from results.names import metric_label
 from results.published import Published, competitors, published_for
+from results.published_file import NOTES
 from results.signatures import MixedProtocolsError
 from results.table import Emphasis, Table
 
@@ -163,10 +164,9 @@ def _told(one: Published) -> str:
 
 
 def _sources(known: pd.DataFrame) -> list[str]:
-    """Name each source with the metrics it gives."""
-    notes = known[known["note"] != ""].groupby("note", sort=False)["system"]
-    told = [f"{', '.join(systems.unique())}: {note}" for note, systems in notes]
-    return told + [
+    """Say what has to be said of the numbers, and name each source with the metrics it gives."""
+    notes = (note for text in known["note"] for note in text.split(NOTES) if note)
+    return list(dict.fromkeys(notes)) + [
         f"{source} ({', '.join(rows['confidence'].unique())}): "
         f"{', '.join(dict.fromkeys(metric_label(name) for name in rows['metric']))} of "
         f"{', '.join(rows['system'].unique())}"

@@ -46,7 +46,7 @@ def run_line(line, planned):
 
 def run_commands(text):
     lines = text.replace("\\\n", " ").splitlines()
-    planned = lines[0].startswith(PLANNED)
+    planned = PLANNED in lines
     for line in lines:
         if line.strip() and not line.startswith("#"):
             run_line(line, planned)

@@ -126,7 +126,7 @@ def _row(pair: Pair, one: Comparison, p_holm: float) -> list[str]:
         _p(p_holm),
         mcnemar,
         *map(str, counts),
-        f"{100 * one.minimum_detectable:.2f}",
+        _detectable(one.minimum_detectable),
         str(one.queries),
         str(one.units),
     ]
@@ -241,6 +241,11 @@ def _percent(mean: float, seeds: pd.DataFrame, metric: str) -> str:
     """A mean with its seeds' spread, where there are several."""
     spread = f" ± {100 * seeds[metric].std():.1f}" if len(seeds) > 1 else ""
     return f"{100 * mean:.1f}{spread}"
+
+
+def _detectable(difference: float) -> str:
+    """One unit alone has no standard error."""
+    return "--" if difference != difference else f"{100 * difference:.2f}"
 
 
 def _p(value: float) -> str:

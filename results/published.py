@@ -210,7 +210,7 @@ def _differences(row: Row, ours: _Ours) -> tuple[Difference, ...]:
     """Each field once, by what tells it first."""
     told = list(_differing(row, ours, SETTING))
     if row["dataset"]:  # no image decides a cost
-        told = [*([DRAWN] if ours.twin else []), *told, *_protocol(row, ours), *_marked(row, ours)]
+        told = [*([DRAWN] if ours.twin else []), *told, *_protocol(row, ours), *_marked(ours)]
     fields: dict[str, Difference] = {}
     for found in told:
         fields.setdefault(found.field, found)
@@ -231,11 +231,10 @@ def _protocol(row: Row, ours: _Ours) -> Iterator[Difference]:
             yield Difference(field, usual.replace("*", VARIES), other)
 
 
-def _marked(row: Row, ours: _Ours) -> Iterator[Difference]:
+def _marked(ours: _Ours) -> Iterator[Difference]:
     for mark, field in UNUSUAL.items():
         if mark in ours.marks:
-            usual = row.get(f"protocol.{field}") or UNSAID
-            yield Difference(field, usual, ours.fields[field] or mark)
+            yield Difference(field, UNSAID, ours.fields[field] or mark)
 
 
 def _unsaid(row: Row, ours: _Ours) -> tuple[str, ...]:

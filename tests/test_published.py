@@ -292,6 +292,15 @@ def test_the_papers_number_comes_before_that_of_its_reproduction():
     assert found[0].source == "arXiv 2102.05644 Table 3"
 
 
+def test_the_paper_comes_first_even_where_it_differs_more(published):
+    (recipe,) = published[(published["table"] == "jhgan00") & (published["text"] == "82.67")][
+        "protocol.recipe"
+    ]
+    found = beside(report(**TRAINED | {"protocol__recipe": recipe}))
+    assert [len(one.differences) for one in found] == [1, 1, 1, 0]
+    assert found[-1].table == "jhgan00"
+
+
 def test_what_the_source_says_and_ours_does_too_is_no_difference():
     paper, reproduction = beside(report(**SOP))
     assert differences(paper) == {}
@@ -362,6 +371,7 @@ def test_landmarks_are_compared_by_crop_and_square():
     paper, *_ = beside(report(**LANDMARKS), metric="map_hard")
     assert (paper.text, paper.table, differences(paper)) == ("11.4", "irt-table3", {})
     assert paper.unsaid == ("query_crop", "selection")
+    assert paper.note == "; ".join(notes_of(["irt-table6"]))  # the same two, of margin and faces
     long = LANDMARKS | {"protocol__transform": "resize long side to size, aspect kept"}
     paper, *_ = beside(report(**long), metric="map_hard")
     assert differences(paper) == {

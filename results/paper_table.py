@@ -125,7 +125,7 @@ def _ours(labels: tuple[str, ...], mine: dict[str, StandIn]) -> Line:
 
 
 def _delta(one: StandIn) -> str:
-    return f"{one.delta:+.1f}{UNLIKE if one.published.differences else ''}"
+    return f"{one.delta:+z.1f}{UNLIKE if one.published.differences else ''}"
 
 
 def _body(line: Line, columns: Sequence[str]) -> list[str]:

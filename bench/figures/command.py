@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from bench.figures.gradients import gradient_content
 from bench.figures.pairs import pairs_content
 from bench.figures.stored import Folders
 from bench.figures.variants import Report
+from registry.presets import PRESETS
 from results.names import AXES
 from results.plot_style import SUFFIXES, save
 from results.render import write_table
@@ -62,4 +64,7 @@ def make_content(name: str, frame: pd.DataFrame, runs: Path, data: Path) -> Cont
         subset=list(AXES), keep="last"
     )
     reports = list(read_reports(runs, set(newest["key"])))
-    return FIGURES[name](reports, newest, Folders(runs, data))
+    content = FIGURES[name](reports, newest, Folders(runs, data))
+    gaps = [f"not as in the paper: {gap}" for gap in PRESETS[name].gaps]
+    table = replace(content.table, notes=[*content.table.notes, *gaps])
+    return replace(content, table=table)

@@ -42,6 +42,7 @@ def energy_content(
     """
     import pandas as pd
 
+    folders.require_descriptors(reports)
     shown = variants(reports)
     energies = [_mean_energy(variant, folders) for variant in shown]
     points = pd.concat(

@@ -44,6 +44,7 @@ def pairs_content(reports: Sequence[Report], frame: pd.DataFrame, folders: Folde
     """Tell how similar positive and negative pairs are for each variant."""
     import pandas as pd
 
+    folders.require_descriptors(reports)
     shown = variants(reports, name=by_method, untrained="IRT_O")
     counted = [_counted(variant, folders) for variant in shown]
     edges = np.linspace(-1.0, 1.0, DRAWN + 1)

@@ -6,6 +6,7 @@ Nothing here imports torch, and nothing is computed again.
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,17 +37,29 @@ class Folders:
     def descriptors(self, report: Report) -> Floats:
         """Map the (N, D) unit descriptors of a report's evaluated images into memory.
 
-        Distractors are not among them; rows of unreadable images are 0. Raises WorkError, with the
-        command that makes them again, where they are gone.
+        Distractors are not among them; rows of unreadable images are 0. Raises WorkError where they
+        cannot be read.
         """
-        link = next(one for one in chain_of(report, self.runs) if one.kind == "Descriptors")
-        if link.artifact is None or link.gone:
-            raise WorkError(self._gone(report, "the descriptors"))
-        return self._load(report, link)
+        path = self.runs / str(self._link(report, "Descriptors").artifact) / DESCRIPTORS
+        try:
+            loaded: Floats = np.load(path, mmap_mode="r")
+        except (OSError, ValueError, EOFError) as error:
+            raise WorkError(f"cannot read {path} ({error}); {self._how([report])}") from error
+        return loaded
+
+    def require_descriptors(self, reports: Sequence[Report]) -> None:
+        """Raise WorkError, with the commands that make them again, where any are gone."""
+        links = ((report, self._link(report, "Descriptors")) for report in reports)
+        gone = [report for report, link in links if link.artifact is None or link.gone]
+        if gone:
+            raise WorkError(
+                f"the descriptors of {len(gone)} of {len(reports)} cells are gone from {self.runs} "
+                f"(bench clean frees them); {self._how(gone)}"
+            )
 
     def model_key(self, report: Report) -> str:
         """Key of a report's network: of its training's events too."""
-        return next(one.key for one in chain_of(report, self.runs) if one.kind == "Model")
+        return self._link(report, "Model").key
 
     def split(self, report: Report) -> Split:
         """Read the split that was measured; raises WorkError where its images have changed."""
@@ -69,22 +82,12 @@ class Folders:
         places = ["--runs", str(self.runs), "--data", str(self.data)]
         return shlex.join(["bench", "run", *words, *options, *skip, *places])
 
-    def _load(self, report: Report, link: Link) -> Floats:
-        path = self.runs / str(link.artifact) / DESCRIPTORS
-        try:
-            loaded: Floats = np.load(path, mmap_mode="r")
-        except (OSError, ValueError, EOFError) as error:
-            raise WorkError(f"cannot read {path} ({error}); {self._how(report)}") from error
-        return loaded
+    def _link(self, report: Report, kind: str) -> Link:
+        """A report's first stage of a kind: of descriptors its own, before those of distractors."""
+        return next(link for link in chain_of(report, self.runs) if link.kind == kind)
 
-    def _gone(self, report: Report, what: str) -> str:
-        job = report["job"]
-        return (
-            f"{what} of {job['dataset']} {job['backbone']} {job['loss']} ({report['key']}) are "
-            f"gone from {self.runs}; {self._how(report)}"
-        )
-
-    def _how(self, report: Report) -> str:
+    def _how(self, reports: Sequence[Report]) -> str:
         """Not with --force, which would train again what is only to be projected again."""
-        path = report_path(self.runs, report["key"])
-        return f"make them again: remove {path}, then {self.run_line(report)}"
+        paths = shlex.join(str(report_path(self.runs, report["key"])) for report in reports)
+        lines = "\n  ".join(map(self.run_line, reports))
+        return f"make them again:\n  rm {paths}\n  {lines}"

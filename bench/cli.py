@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from bench import completion
+from bench.check_cli import COMMANDS as CHECK_COMMANDS
 from bench.data_cli import data_group
 from bench.folder_cli import COMMANDS as FOLDER_COMMANDS
 from bench.options import DATA, FORMAT, OUTPUT, RUNS, finite, user_errors
@@ -177,5 +178,5 @@ def delta(key: str, runs: Path, data: Path, form: str, output: Path | None) -> N
 
 
 main.add_command(data_group)
-for command in (*REPORT_COMMANDS, *FOLDER_COMMANDS):
+for command in (*REPORT_COMMANDS, *CHECK_COMMANDS, *FOLDER_COMMANDS):
     main.add_command(command)

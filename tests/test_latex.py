@@ -191,7 +191,7 @@ def test_lines_are_what_tex_wants(table):
 NAMES = st.text(alphabet="\\{}%#_&$~^<>|[]*‡↑±−… \n\tab1-", min_size=1, max_size=10)
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(st.lists(NAMES, min_size=1, max_size=3), NAMES)
 def test_no_name_breaks_a_table(names, note):
     check_lines(as_latex(table_of(*names, notes=[note])))

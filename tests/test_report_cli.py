@@ -211,11 +211,15 @@ def test_strict_refuses_other_protocols_with_1(own, words):
 @pytest.mark.parametrize("form", ["rich", "markdown", "latex", "csv", "json"])
 @pytest.mark.parametrize("words", [("report",), ("compare", "dims=8", "dims=16")])
 def test_every_format_goes_to_a_file(runs, tmp_path, words, form):
-    path = tmp_path / "out" / "table"
-    assert "cannot write" in call(*words, "--runs", runs, "-o", path, exit_code=2)
-    path.parent.mkdir()
+    path = tmp_path / "table"
     assert call(*words, "--runs", runs, "--format", form, "-o", path) == ""
     assert "R@1" in path.read_text()
+
+
+@pytest.mark.parametrize("words", [("report",), ("compare", "dims=8", "dims=16")])
+def test_a_file_that_cannot_be_written_ends_with_2(runs, words):
+    path = runs / "nowhere" / "table"
+    assert "cannot write" in call(*words, "--runs", runs, "-o", path, exit_code=2)
 
 
 def test_csv_is_what_a_spreadsheet_reads(runs, tmp_path):

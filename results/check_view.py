@@ -161,10 +161,12 @@ def _verdict(cell: CellCheck, one: Compared | None) -> str:
 
 
 def _fine(cell: CellCheck) -> str:
+    """What is most worth saying of a cell that does not fail."""
     verdicts = {one.verdict for one in cell.compared}
-    if "better" in verdicts:
-        return "better (--update takes it over)"
-    return "within noise" if "within noise" in verdicts else "the same"
+    for verdict in ("perhaps worse", "better", "perhaps better", "within noise"):
+        if verdict in verdicts:
+            return verdict
+    return "the same"
 
 
 def _grouped(check: Check, told: Iterable[tuple[CellCheck, str]]) -> list[str]:

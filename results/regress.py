@@ -22,7 +22,10 @@ from results.stats.holm import holm
 from results.stats.intervals import Interval, bootstrap
 from results.stats.paired import ALPHA, Wins, sign_flip, wins
 
-Verdict = Literal["same", "within noise", "better", "worse", "not paired"]
+Verdict = Literal[
+    "same", "within noise", "perhaps better", "perhaps worse", "better", "worse", "not paired"
+]
+"""perhaps: by its interval alone, which among many cells is by chance every day."""
 Kind = Literal["missing", "changed", "worse", "better", "slower"]
 
 
@@ -165,10 +168,10 @@ def _p_beyond(differences: Outcomes, tolerance: float) -> float:
 def _verdict(one: Compared, p: float | None, tolerance: float) -> Verdict:
     if one.interval is None or p is None:
         return one.verdict
-    if p < ALPHA and one.interval.high < -tolerance:
-        return "worse"
-    if p < ALPHA and one.interval.low > tolerance:
-        return "better"
+    if one.interval.high < -tolerance:
+        return "worse" if p < ALPHA else "perhaps worse"
+    if one.interval.low > tolerance:
+        return "better" if p < ALPHA else "perhaps better"
     return "within noise"
 
 
@@ -195,6 +198,6 @@ def _told(one: Compared) -> str:
     return (
         f"{metric_name(one.metric)} {one.verdict}: {100 * one.old:.2f} -> {100 * one.new:.2f}, "
         f"{100 * one.difference:+.2f} points (95 % interval {low:+.2f} to {high:+.2f}, corrected p "
-        f"{one.p:.2g}); better in {one.wins.a:,} queries, worse in {one.wins.b:,} of "
-        f"{one.wins.a + one.wins.b + one.wins.equal:,}"
+        f"{one.p:.2g}); of {one.wins.a + one.wins.b + one.wins.equal:,} queries {one.wins.a:,} "
+        f"won, {one.wins.b:,} lost"
     )

@@ -104,7 +104,7 @@ def _axes(studies: Sequence[Study], cost: Cost) -> list[str]:
 
 
 def _values(row: Row, axes: Sequence[str]) -> list[str]:
-    return [row.study.value(row.point.cell, axis) for axis in axes]
+    return [row.study.texts[axis][row.point.cell] for axis in axes]
 
 
 def _body(row: Row, axes: Sequence[str], cost: Cost) -> list[str]:

@@ -72,7 +72,7 @@ def base_cell(study: Study, keys: set[str], base: Mapping[str, str]) -> int | No
     if len(cells) > 1:
         told = []
         for axis in WITHIN:
-            values = sorted({study.value(cell, axis) for cell in cells}, key=natural)
+            values = sorted({study.texts[axis][cell] for cell in cells}, key=natural)
             told += [f"{axis} ({', '.join(values)})"] if len(values) > 1 else []
         raise ResultsError(
             f'{OPTION} "{typed(base)}" is {len(cells)} cells of {study.title}: they differ in '

@@ -5,7 +5,7 @@ Legend: C cells, R reports (seeds of cells), S seeds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -21,6 +21,8 @@ from results.store import ResultsError, unknown
 if TYPE_CHECKING:
     import pandas as pd
 
+UNSHOWN = ("environment.", "counts.", "protocol.")
+"""Beginnings of columns that a study's tables do not look at, cell by cell."""
 WITHIN = tuple(axis for axis in AXES if axis not in ("dataset", "seed"))
 """Axes by which the cells of a dataset differ."""
 
@@ -36,6 +38,8 @@ class Study:
     """(R,) number of each report's cell."""
     axes: tuple[Axis, ...]
     """Those that vary."""
+    texts: Mapping[str, Sequence[str]]
+    """(C,) values of each axis, as tables write them."""
 
     @property
     def title(self) -> str:
@@ -71,21 +75,21 @@ class Study:
         """(C,) means over each cell's reports of something that they have (R,)."""
         return np.bincount(self.cell_of, of_reports) / np.bincount(self.cell_of)
 
+    @cached_property
+    def _shown(self) -> pd.DataFrame:
+        return self.frame[[name for name in self.frame if not str(name).startswith(UNSHOWN)]]
+
     def rows(self, cell: int) -> Places:
         """Where a cell's reports are in the frame: its seeds."""
         return self._places[cell]
 
     def reports(self, cell: int) -> pd.DataFrame:
-        """The reports of a cell."""
-        return self.frame.iloc[self.rows(cell)]
-
-    def value(self, cell: int, axis: str) -> str:
-        """A cell's value of an axis, as tables write it."""
-        return plain(self.frame[axis].iloc[self.rows(cell)[0]])
+        """The reports of a cell, without what no table shows."""
+        return self._shown.iloc[self.rows(cell)]
 
     def label(self, cell: int) -> str:
         """A cell in the words that tell it apart: deit_s cls 384."""
-        return " ".join(self.value(cell, axis.names[0]) for axis in self.axes)
+        return " ".join(self.texts[axis.names[0]][cell] for axis in self.axes)
 
 
 def studies_of(frame: pd.DataFrame, metrics: Sequence[str] = ()) -> tuple[list[Study], list[str]]:
@@ -138,17 +142,21 @@ def _study(group: pd.DataFrame, metric: str) -> Study:
 
     group = group.reset_index(drop=True)
     levels = {axis: _texts(group, axis) for axis in WITHIN}
-    for axis, same in SAME_AS.items():
-        if levels[axis] == levels[same]:
-            del levels[axis]
     keys = pd.Series(list(zip(*levels.values(), strict=True)), dtype=object)
     cell_of = keys.factorize()[0].astype(np.int64)
     first = np.unique(cell_of, return_index=True)[1]
-    axes = varying_axes({name: [column[row] for row in first] for name, column in levels.items()})
-    return Study(metric, group, cell_of, tuple(axes))
+    texts = {name: [column[row] for row in first] for name, column in levels.items()}
+    own = {axis for axis, same in SAME_AS.items() if texts[axis] != texts[same]}
+    axes = varying_axes(
+        {
+            name: [None if text == plain(None) else text for text in column]
+            for name, column in texts.items()
+            if name not in SAME_AS or name in own
+        }
+    )
+    return Study(metric, group, cell_of, tuple(axes), texts)
 
 
-def _texts(group: pd.DataFrame, axis: str) -> list[str | None]:
+def _texts(group: pd.DataFrame, axis: str) -> list[str]:
     column = group[axis].fillna(group[SAME_AS[axis]]) if axis in SAME_AS else group[axis]
-    texts = [plain(value) for value in column]
-    return [None if text == plain(None) else text for text in texts]
+    return [plain(value) for value in column]

@@ -39,8 +39,13 @@ class Effect:
 
 
 def measured(frame: pd.DataFrame, metric: str) -> list[Study]:
-    """The cells of each dataset that have a metric; raises ResultsError where none does."""
+    """The cells of each dataset that have a metric, datasets in the frame's order.
+
+    Raises ResultsError where none has it.
+    """
     studies, _ = studies_of(frame, [metric])
+    order = frame["dataset"].unique().tolist()
+    studies.sort(key=lambda study: order.index(study.frame["dataset"].iloc[0]))
     if not studies:
         raise ResultsError(f"no finished cell has {metric}: ask for another metric")
     return studies

@@ -15,6 +15,7 @@ import numpy as np
 
 from results.analysis.costs import find_cost
 from results.analysis.fronts import front
+from results.analysis.study import Study
 from results.events import Events
 from results.outcomes import Doubles
 from results.plot_points import Effect, effects_of, measured, running_mean
@@ -70,7 +71,7 @@ def pareto_figure(
         known = dict(zip(families, looks(len(families)), strict=True))
         for axes, study in zip(grid.flat, studies, strict=False):
             costs = found.scale * study.by_cell(study.frame[found.column].to_numpy(np.float64))
-            groups = [family(study.value(cell, "backbone")) for cell in range(study.n_cells)]
+            groups = [family(name) for name in _backbones(study)]
             _front(axes, costs, 100 * study.cell_values)
             for name in dict.fromkeys(groups):
                 chosen = np.array([group == name for group in groups])
@@ -176,6 +177,10 @@ def _limits(found: Sequence[Effect]) -> tuple[float, float]:
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     margin = 0.06 * max(high - low, 1.0)
     return low - margin, high + margin
+
+
+def _backbones(study: Study) -> list[str]:
+    return [str(study.reports(cell)["backbone"].iloc[0]) for cell in range(study.n_cells)]
 
 
 def _front(axes: Axes, costs: Doubles, values: Doubles) -> None:

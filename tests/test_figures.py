@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import results
-from bench.figures.command import FIGURES, make_content, write_figure
+from bench.figures.command import make_content, write_figure
 from bench.figures.energy import cumulative_energy
 from bench.figures.similarities import count_pairs
 from bench.figures.stored import DESCRIPTORS, Folders

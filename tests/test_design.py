@@ -114,6 +114,12 @@ def test_of_axes_that_go_together_the_first_leads_and_of_several_leads_the_small
     assert named(chain) == ["recipe+dims+projection"]  # a recipe per cell says all else
 
 
+def test_an_axis_that_follows_from_several_is_shown_with_the_one_of_fewest_values():
+    pca = product(recipe=["a", "b"], dims=["8", "16"], projection=["pca"])
+    cells = [*pca, *product(recipe=["c", "d"], dims=["64"], projection=["none"])]
+    assert named(cells) == ["recipe", "dims+projection"]
+
+
 def test_an_axis_without_a_value_where_it_does_not_matter_is_told_from_the_one_that_says_so():
     cells = [
         {"loss": "none", "recipe": None},

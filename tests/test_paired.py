@@ -107,6 +107,9 @@ def test_what_adds_up_to_nothing_is_no_difference(count):
 def test_units_that_agree_change_nothing():
     values = np.random.default_rng(0).normal(0.4, 1, 12)
     assert sign_flip(made([*values, *[0.0] * 30])) == sign_flip(made(values))
+    nothing = np.tile([0.1, 0.2, -0.3], 30)
+    units = [*range(12), *(12 + np.repeat(np.arange(30), 3))]
+    assert sign_flip(made([*values, *nothing], units)) == sign_flip(made(values))
 
 
 def test_whole_units_are_flipped():

@@ -143,7 +143,7 @@ def _check_same_units(a: Outcomes, b: Outcomes) -> None:
     )
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _table(path: str, sha256: str | None) -> pd.DataFrame:
     """Read a Parquet but for its neighbour lists, which are long."""
     import pyarrow as pa
@@ -155,8 +155,10 @@ def _table(path: str, sha256: str | None) -> pd.DataFrame:
             raise DamagedReportError(
                 f"{path} was changed after it was written (its checksum is wrong): {RUN_AGAIN}"
             )
-        names = [name for name in pq.read_schema(file).names if not name.startswith("nearest")]
-        table: pd.DataFrame = pq.read_table(file, columns=names).to_pandas()
+        with pq.ParquetFile(file) as parquet:
+            columns = parquet.schema_arrow.names
+            names = [name for name in columns if not name.startswith("nearest")]
+            table: pd.DataFrame = parquet.read(names).to_pandas()
     except (OSError, pa.ArrowException) as error:
         raise DamagedReportError(
             f"cannot read the per-query outcomes {path} ({error}): {RUN_AGAIN}"

@@ -13,7 +13,14 @@ import numpy as np
 
 from results.analysis.study import Study
 from results.outcomes import Doubles, Outcomes, check_same_queries, mean_over, read_outcomes
-from results.stats.intervals import DRAWS_AT_ONCE, LEVEL, NORMAL, RESAMPLES, SEED, Interval
+from results.stats.intervals import (
+    DRAWS_AT_ONCE,
+    LEVEL,
+    RESAMPLES,
+    SEED,
+    Interval,
+    corrected,
+)
 from results.store import DamagedReportError, ResultsError
 
 ROUNDING = 1e-12
@@ -76,7 +83,10 @@ def bootstrap_each(
             for drawn in _draws(len(sizes), resamples, seed)
         ]
     )
-    return [_corrected(means[:, number], row, sizes, level) for number, row in enumerate(sums)]
+    return [
+        corrected(means[:, number], row, sizes, rounding=ROUNDING * np.abs(row).sum(), level=level)
+        for number, row in enumerate(sums)
+    ]
 
 
 def outcomes_in(study: Study, cell: int) -> Outcomes:
@@ -110,25 +120,3 @@ def _draws(units: int, resamples: int, seed: int) -> Iterator[Doubles]:
         flat = drawn + units * np.arange(rows)[:, None]
         counts = np.bincount(flat.ravel(), minlength=rows * units)
         yield counts.reshape(rows, units).astype(np.float64)
-
-
-def _corrected(means: Doubles, sums: Doubles, sizes: Doubles, level: float) -> Interval:
-    """Ends of the BCa interval (Efron 1987) of resampled means (B,)."""
-    mean, slack = sums.sum() / sizes.sum(), ROUNDING * np.abs(sums).sum() / sizes.sum()
-    equal = np.abs(means - mean) <= slack
-    below = float(((means < mean) & ~equal).mean() + equal.mean() / 2)
-    if not 0 < below < 1:
-        return Interval(float(means.min()), float(means.max()))
-    bias, acceleration = NORMAL.inv_cdf(below), _acceleration(sums, sizes)
-    ends = [bias + NORMAL.inv_cdf(side) for side in ((1 - level) / 2, (1 + level) / 2)]
-    places = [NORMAL.cdf(bias + end / (1 - acceleration * end)) for end in ends]
-    low, high = np.quantile(means, places)
-    return Interval(float(low), float(high))
-
-
-def _acceleration(sums: Doubles, sizes: Doubles) -> float:
-    """A sixth of the skewness of the jackknife's influence values (Efron 1987, eq. 7.3)."""
-    left_out = (sums.sum() - sums) / (sizes.sum() - sizes)
-    influence = left_out.mean() - left_out
-    spread = float((influence**2).sum())
-    return float((influence**3).sum() / (6 * spread**1.5)) if spread else 0.0

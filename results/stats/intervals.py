@@ -76,7 +76,17 @@ def bootstrap(
     if len(sums) < 2:
         return Interval(float("-inf"), float("inf"))
     means = resampled_means(sums, sizes, resamples, seed)
-    below = _share_below(means, sums.sum() / sizes.sum(), outcomes.rounding / sizes.sum())
+    return corrected(means, sums, sizes, rounding=outcomes.rounding, level=level)
+
+
+def corrected(
+    means: Doubles, sums: Doubles, sizes: Doubles, *, rounding: float, level: float
+) -> Interval:
+    """Ends of the BCa interval of resampled means (B,) of units' sums (U,) and sizes (U,).
+
+    rounding: up to which two sums are equal.
+    """
+    below = _share_below(means, sums.sum() / sizes.sum(), rounding / sizes.sum())
     if not 0 < below < 1:
         return Interval(float(means.min()), float(means.max()))
     bias, acceleration = NORMAL.inv_cdf(below), _acceleration(sums, sizes)

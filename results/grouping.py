@@ -42,14 +42,9 @@ def by_axis(name: str, values: Sequence[str]) -> list[str]:
 
 
 def arranged(titles: Sequence[str], order: Sequence[float] | None) -> list[int]:
-    """Places of rows, groups together: by least cost, or as they first appear."""
+    """Places of rows, groups together: by cost (no two groups overlap), or as they first appear."""
     first = {title: titles.index(title) for title in titles}
     rank = [first[title] if order is None else order[first[title]] for title in titles]
-    if order is not None:
-        least: dict[str, float] = {}
-        for title, cost in zip(titles, order, strict=True):
-            least[title] = min(cost, least.get(title, cost))
-        rank = [least[title] for title in titles]
     return sorted(range(len(titles)), key=rank.__getitem__)
 
 

@@ -28,8 +28,8 @@ MARKDOWN = str.maketrans(
         **{"<": "&lt;", ">": "&gt;", "&": "&amp;", "\n": " ", "\r": " "},
     }
 )
-SIGNS = re.compile(r"(?<![^\W_])_|_(?![^\W_])|(?<=\])(?=\()")
-"""Underscores at the edge of a word (inside they are none of GitHub's signs); between ] and (."""
+SIGNS = re.compile(r"_(?![^\W_])|(?<=\])(?=\()")
+"""An underscore that ends a word, for one alone is none of GitHub's signs; between ] and (."""
 BULLET = re.compile(r"^(\d*)([+.)-] )")
 """What would begin a list: 1. or a dash."""
 

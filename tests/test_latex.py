@@ -4,6 +4,7 @@ import ast
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -181,6 +182,17 @@ def check_lines(text):
             assert depth >= 0
         assert depth == 0
     assert set(re.findall(r"\\([A-Za-z]+)", text.replace(r"\\", ""))) - {"usepackage"} <= KNOWN
+
+
+def test_columns_without_a_title_may_follow_those_with_one():
+    table = replace(table_of("x"), over=["", HOSTILE, ""], headers=["a", f"{HOSTILE} b", "c"])
+    check_lines(as_latex(table))
+
+
+def test_titles_of_groups_are_as_hostile_as_names():
+    table = replace(table_of("x", "y"), groups=[SPECIAL, HOSTILE])
+    check_lines(as_latex(table))
+    assert rf"\textit{{{escaped(HOSTILE)}}}" in as_latex(table)
 
 
 @pytest.mark.parametrize("table", [REAL, SIGNS], ids=["real", "signs"])

@@ -10,6 +10,7 @@ from bench.execution.work import name_of
 from bench.identity import Extraction, Features, Model, digest, key_of, spec_of
 from bench.matrix import read_matrix
 from bench.plan import make_plan
+from results.seal import CHECKSUM, content_checksum, sealed
 from results.store import failure_path, per_query_path, report_path
 from tests.reports import report
 
@@ -114,7 +115,7 @@ def make_report(cell, runs, *, stages=True, r1=0.5, **changes):
     path = per_query_path(runs, cell.key)
     path.parent.mkdir(parents=True, exist_ok=True)
     pd.DataFrame({"r@1": [r1]}).to_parquet(path)
-    write_json(report_path(runs, cell.key), content)
+    write_json(report_path(runs, cell.key), sealed(content, path))
     return json.loads(report_path(runs, cell.key).read_text())
 
 
@@ -168,4 +169,8 @@ def features_of(cell):
 
 
 def change_json(path, **changes):
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    """Change a file as if it had been written so: a report's checksum too."""
+    content = {**json.loads(path.read_text()), **changes}
+    if CHECKSUM in content:
+        content[CHECKSUM] = content_checksum(content)
+    path.write_text(json.dumps(content))

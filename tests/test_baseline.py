@@ -13,11 +13,21 @@ from results.baseline import baseline_text, read_baseline
 from results.outcome_lines import WHOLE, counted, decoded, encoded
 from results.run_entries import axes_of, finished_cells, portable
 from results.store import ResultsError
-from tests.gate_runs import successes, write_cell
+from tests.gate_runs import stages, successes, write_cell
 
-SUCCESSES = st.lists(st.sampled_from([0, WHOLE]), min_size=1, max_size=300)
 FEW = settings(max_examples=40)
-GRADES = st.lists(st.integers(0, WHOLE), min_size=1, max_size=100)
+
+
+def drawn(highest, step):
+    """Outcomes of some queries: multiples of a step, drawn at once, as Hypothesis is slow."""
+    return st.builds(
+        lambda count, seed: step * np.random.default_rng(seed).integers(highest, size=count),
+        st.integers(1, 300),
+        st.integers(0, 999),
+    ).map(np.ndarray.tolist)
+
+
+SUCCESSES, GRADES = drawn(2, WHOLE), drawn(WHOLE + 1, 1)
 
 
 @FEW
@@ -104,11 +114,20 @@ def test_what_a_cell_says_is_there_to_be_reviewed(written):
     assert cell["metrics"]["r@1"]["queries"] == 200
 
 
+def test_seconds_of_several_machines_are_of_none(tmp_path):
+    here, there = stages()[1:], stages(threads=8)[1:]
+    write_cell(tmp_path, stages=[here[0], there[1]])
+    (cell,) = finished_cells(tmp_path)
+    assert cell.entry.machine == {}
+    assert cell.entry.seconds == {"Features": 10.0, "Scores": 0.5}
+
+
 @pytest.mark.parametrize(
     ("value", "kept"),
     [
         ("folder:/home/me/photos", "folder:photos"),
         ("folder:/home/me/photos@split=classes", "folder:photos@split=classes"),
+        ("folder:/home/a:b/photos", "folder:photos"),
         ("dir:/srv/weights/", "dir:weights"),
         ("file:model.pth", "file:model.pth"),
         ("file:../a b/model.pth", "file:model.pth"),
@@ -239,6 +258,11 @@ EDITS = {
 def test_what_was_changed_by_hand_is_told_with_its_place(written, edit):
     change, said = EDITS[edit]
     refused(by_hand(change)(written[1]), said, "cell 1", "restore it")
+
+
+def test_a_cost_that_is_no_number_is_refused(written):
+    path = by_hand(lambda cell: cell.update(gmacs=math.nan))(written[1])
+    refused(path, "NaN is no number")
 
 
 def test_axes_may_stand_in_any_order(written):

@@ -5,13 +5,17 @@ import re
 import shutil
 import subprocess
 import sys
+from html.parser import HTMLParser
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from markdown_it import MarkdownIt
 
 from bench.check_cli import check
+from results.baseline import baseline_text, read_baseline
 from results.check_pages import LONGEST, as_markdown, escaped
 from results.check_view import shown, telling_axes
 from results.regress import Rules, check_run
@@ -297,6 +301,36 @@ def test_hostile_names_do_nothing_to_a_comment(hostile):
     assert "<details><summary>3 numbers</summary>" in text
 
 
+class Cells(HTMLParser):
+    """The text of every table cell of a page, and the names of its tags."""
+
+    def __init__(self):
+        super().__init__()
+        self.texts, self.tags = [], set()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        if tag in ("td", "th"):
+            self.texts.append("")
+
+    def handle_data(self, data):
+        if self.texts:
+            self.texts[-1] += data
+
+
+def test_a_comment_shows_names_as_they_are(hostile):
+    """Rendered by another program: nothing of a name is formatting, HTML or a column."""
+    page = hostile.folder / "comment.md"
+    hostile("--markdown", page, exit_code=1)
+    parser = Cells()
+    parser.feed(MarkdownIt("commonmark").enable("table").render(page.read_text()))
+    texts = [text.strip() for text in parser.texts]
+    assert f"folder:{HOSTILE}" in texts
+    assert f"folder:\u2068{ARABIC}\u2069" in texts
+    allowed = {"h3", "ul", "li", "p", "br", "details", "summary"}
+    assert parser.tags <= allowed | {"table", "thead", "tbody", "tr", "th", "td"}
+
+
 def test_junit_has_a_case_for_each_cell_and_is_xml(hostile):
     page = hostile.folder / "junit.xml"
     hostile("--junit", page, exit_code=1)
@@ -375,6 +409,24 @@ def test_rows_are_told_apart_by_as_few_axes_as_needed():
     ]
     assert telling_axes(entries) == ["backbone", "seed"]
     assert telling_axes(entries[:1]) == ["dataset", "backbone"]
+
+
+BASELINES = sorted((Path(__file__).parent.parent / "results" / "baselines").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", BASELINES, ids=lambda path: path.stem)
+def test_the_projects_own_baselines_are_as_they_would_be_written(path):
+    text = path.read_text(encoding="utf-8")
+    assert baseline_text(read_baseline(path)) == text
+    assert not re.search(r"(folder|dir|file|twin):[^\"]*/", text)
+
+
+def test_the_smoke_preset_is_as_good_as_it_was(smoke):
+    """Trained numbers differ between processors by more than queries explain: up to 5 points."""
+    (path,) = (path for path in BASELINES if path.stem == "smoke")
+    arguments = [str(path), "--runs", str(smoke), "--tolerance", "5"]
+    result = CliRunner().invoke(check, arguments)
+    assert result.exit_code == 0, result.output
 
 
 def test_a_check_imports_no_torch():

@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from results.stats.holm import holm
 
-P_VALUES = st.lists(st.sampled_from([0.0, 0.001, 0.01, 0.01, 0.02, 0.04, 0.05, 0.3, 1.0]), max_size=9)
+P_VALUES = st.lists(
+    st.sampled_from([0.0, 0.001, 0.01, 0.01, 0.02, 0.04, 0.05, 0.3, 1.0]), max_size=9
+)
 
 
 def rejected(p_values, alpha):

@@ -14,6 +14,8 @@ from results.thumbnails import Located, same_image, thumbnail
 Locate = Callable[[str, str], Located | None]
 MOST_SIGNS = 200
 """Of a name: a longer one is cut."""
+OF_AN_IMAGE = 32
+"""Bytes of an image beside its names and its picture."""
 NEARLY_ONE = 0.9999
 """Similarity below which two images are not compared: equal pixels have equal descriptors."""
 
@@ -31,17 +33,20 @@ class Wanted(NamedTuple):
 class Album:
     """Images by number, while a page has room for them.
 
-    Every image that is not there, or not an image, is an entry without a picture.
+    Every image that is not there, or not an image, is an entry without a picture; the same file
+    under two names, or in two datasets, is one picture.
     """
 
     def __init__(self, room: int, locate: Callable[[str, str], Path | None] | Locate) -> None:
         self.images: list[dict[str, Any]] = []
+        self.pictures: list[str] = []
         self.missing = 0
         self._room = room
         self._kept = 0
         self._locate = locate
         self._numbers: dict[Wanted, int] = {}
-        self._made: dict[Wanted, dict[str, Any]] = {}
+        self._made: dict[Wanted, tuple[dict[str, Any], str]] = {}
+        self._places: dict[str, int] = {}
         self._copies: dict[tuple[Path, Path], str] = {}
 
     def allow(self, share: float) -> None:
@@ -54,15 +59,26 @@ class Album:
         for one in new:
             if one not in self._made:
                 self._made[one] = self._make(one, classes.get(one.path, ""))
-        needed = others + sum(len(json.dumps(self._made[one])) + 1 for one in new)
+        pictures = {self._made[one][1] for one in new} - self._places.keys()
+        needed = others + sum(len(picture) + 3 for picture in pictures)
+        needed += sum(len(json.dumps(self._made[one][0])) + OF_AN_IMAGE for one in new)
         if needed > self._room - self._kept:
             return False
         self._room -= needed
         for one in new:
             self._numbers[one] = len(self.images)
-            self.images.append(self._made[one])
-            self.missing += "picture" not in self._made[one]
+            self.images.append(self._entry(*self._made[one]))
         return True
+
+    def _entry(self, entry: dict[str, Any], picture: str) -> dict[str, Any]:
+        """An image with the place of its picture, if there is one."""
+        if not picture:
+            self.missing += 1
+            return entry
+        if picture not in self._places:
+            self._places[picture] = len(self.pictures)
+            self.pictures.append(picture)
+        return {**entry, "picture": self._places[picture]}
 
     def number(self, wanted: Wanted) -> int:
         """The number of an image that was taken in."""
@@ -86,15 +102,14 @@ class Album:
         found = self._locate(wanted.dataset, wanted.path)
         return Located(found) if isinstance(found, Path) else found
 
-    def _make(self, wanted: Wanted, name: str) -> dict[str, Any]:
+    def _make(self, wanted: Wanted, name: str) -> tuple[dict[str, Any], str]:
+        """What is said of an image, and its JPEG in base64; "" where there is none."""
         entry = {"path": wanted.path[-MOST_SIGNS:]}
         if name:
             entry["class"] = name[:MOST_SIGNS]
         found = self._located(wanted)
         if found is None:
-            return entry
+            return entry, ""
         box = found.box if wanted.boxed else None
         content = thumbnail(found.path, upright=wanted.upright, box=box)
-        if content is not None:
-            entry["picture"] = base64.b64encode(content).decode()
-        return entry
+        return entry, base64.b64encode(content).decode() if content else ""

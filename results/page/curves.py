@@ -61,12 +61,7 @@ def _rows_of_trainings(view: View, runs: Path) -> dict[str, dict[str, Any]]:
                 axes = {axis: plain(report[axis]) for axis in OF_TRAININGS}
                 if model is not None:
                     found.setdefault(model, {"place": place, "axes": axes})
-    return {key: row for key, row in found.items() if events_path_exists(runs, key)}
-
-
-def events_path_exists(runs: Path, key: str) -> bool:
-    """Whether a training left events."""
-    return events_path(runs, key).is_file()
+    return {key: row for key, row in found.items() if events_path(runs, key).is_file()}
 
 
 def _trained(report: Mapping[str, Any]) -> str | None:
@@ -108,11 +103,16 @@ def thinned(
     ]
 
 
+def _told_apart(curves: Sequence[Mapping[str, Any]], axes: Sequence[str]) -> int:
+    return len({tuple(curve["axes"][axis] for axis in axes) for curve in curves})
+
+
 def _label(curves: list[dict[str, Any]]) -> None:
-    """Call each by its backbone and the axes in which trainings differ."""
-    axes = [
-        axis for axis in OF_TRAININGS if len({curve["axes"][axis] for curve in curves}) > 1
-    ] or ["backbone"]
+    """Call each by its backbone and the axes that it takes to tell all apart."""
+    axes = ["backbone"]
+    for axis in OF_TRAININGS:
+        if _told_apart(curves, [*axes, axis]) > _told_apart(curves, axes):
+            axes.append(axis)
     for curve in curves:
         values = curve.pop("axes")
         curve["label"] = ", ".join(

@@ -3,12 +3,12 @@ const GRADES = [["✗", "wrong", ""], ["✓", "right", ""], ["✓", "right", "ea
 const COPIES = { file: "same file as the query", pixels: "same pixels as the query",
   descriptor: "same descriptor as the query (similarity ≥ 1 − 10⁻⁶)" };
 const MORE = 8;
-const { galleries, images } = data.pictures;
+const { galleries, images, pictures } = data.pictures;
 
 function imageOf(number) {
   const { path, class: name, picture } = images[number];
-  return picture
-    ? element("img", { src: `data:image/jpeg;base64,${picture}`, alt: name ? `${name}, ${path}` : path, title: path })
+  return picture !== undefined
+    ? element("img", { src: `data:image/jpeg;base64,${pictures[picture]}`, alt: name ? `${name}, ${path}` : path, title: path })
     : element("div", { class: "missing", title: path }, element("span", {}, "image not here"),
       element("span", { dir: "auto" }, path));
 }
@@ -84,8 +84,8 @@ function makeGallery() {
     const queries = gallery.queries.filter((query) => query in row.items)
       .filter((query) => state.which === "all" || right(query) === (state.which === "right"));
     const size = gallery.of, more = gallery.rows_of - gallery.rows.length;
-    place("gallery-status").textContent = `${queries.length} of ${size} queries of ${rowName(row.row, row.seed)}; `
-      + `${row.hubs} of its images are hubs.${more ? ` ${more} rows have no pictures here, for want of room or other queries.` : ""}`;
+    place("gallery-status").textContent = `${queries.length} of ${size} queries of ${data.datasets[gallery.dataset].title} by `
+      + `${rowName(row.row, row.seed)}; ${row.hubs} of its images are hubs.${more ? ` ${more} rows have no pictures here, for want of room or other queries.` : ""}`;
     drawSome(place("gallery-queries"), queries.map((query) => () => {
       const [value, found] = row.items[query];
       return element("article", { class: "query" }, askedCard(query, valueText(gallery, value)),

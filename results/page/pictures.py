@@ -40,7 +40,12 @@ def pictures_of(view: View, album: Album, versus: tuple[str, str] | None) -> dic
             galleries[dataset] = {**about, **gallery}
     order = [*asked, *(name for name in numbers if name not in asked)]
     shown = [galleries[name] for name in order if name in galleries]
-    return {"galleries": shown, "images": album.images, "missing": album.missing}
+    return {
+        "galleries": shown,
+        "images": album.images,
+        "pictures": album.pictures,
+        "missing": album.missing,
+    }
 
 
 def _images_of(view: View, dataset: str) -> int:

@@ -52,7 +52,8 @@ function makeScatter(onSelect) {
       ...shown.map((family) => element("span", { dir: "auto" }, swatch(look(families.indexOf(family))), family)),
       element("span", {}, shape("svg", { viewBox: "0 0 22 14", class: "swatch wide", "aria-hidden": "true" },
         shape("path", { d: "M1 11h9v-8h11", class: "front" })), "front: no row has more for less"),
-      element("span", { class: "hint" }, "hollow: marked in the table, see its notes"));
+      state.rows.some((row) => signsOf(textOf(row, state.y)))
+        ? element("span", { class: "hint" }, "hollow: marked in the table, see its notes") : null);
   }
 
   function draw() {
@@ -99,6 +100,9 @@ function makeScatter(onSelect) {
     state.selected = row;
     for (const node of figure.querySelectorAll(".point"))
       node.classList.toggle("selected", Number(node.dataset.row) === row);
+    place("selected").replaceChildren(`Selected: ${labelOf(row)}, in the `,
+      element("a", { href: "#table" }, "table"), " and, if it has pictures, in the ",
+      element("a", { href: "#gallery" }, "gallery"));
   }
   return { show, draw, select };
 }

@@ -35,9 +35,10 @@ function makeTable(onRows, onSelect) {
   function header(column) {
     const sorted = state.sort === column ? (state.down ? "descending" : "ascending") : "none";
     const arrow = { ascending: "▲", descending: "▼", none: "" }[sorted];
+    const mark = element("span", { class: "arrow", "aria-hidden": "true" }, arrow);
     return element("th", { scope: "col", "aria-sort": sorted, class: column.kind },
       element("button", { type: "button", "data-at": column.at, onclick: () => sortBy(column) },
-        column.label, element("span", { class: "arrow", "aria-hidden": "true" }, arrow)));
+        ...(column.kind === "axis" ? [column.label, mark] : [mark, column.label])));
   }
 
   // Above the headers: what dataset metrics are of.
@@ -128,8 +129,11 @@ function makeTable(onRows, onSelect) {
     }
   }
 
-  const reveal = (row) => place("grid").querySelector(`tr[data-row="${row}"]`)
-    ?.scrollIntoView({ block: "center", behavior: calm() ? "auto" : "smooth" });
+  // The page stays where it is: only the table scrolls.
+  function reveal(row) {
+    const grid = place("grid"), line = grid.querySelector(`tr[data-row="${row}"]`);
+    if (line) grid.scrollTop = line.offsetTop - grid.clientHeight / 2;
+  }
 
   makeFilters();
   for (const note of data.notes) {
@@ -138,5 +142,3 @@ function makeTable(onRows, onSelect) {
   }
   return { redraw, select, reveal };
 }
-
-const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;

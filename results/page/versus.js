@@ -57,7 +57,7 @@ function makeVersus() {
     place("versus-status").replaceChildren(
       element("span", {}, element("strong", {}, "A"), " ", rowName(a.row, a.seed)), " ",
       element("span", {}, element("strong", {}, "B"), " ", rowName(b.row, b.seed)), " ",
-      element("span", {}, `By ${label}, A is better on ${wins} queries, B on ${losses}, neither on ${equal}.${tested()}`));
+      element("span", {}, `On ${data.datasets[gallery.dataset].title}, by ${label}, A is better on ${wins} queries, B on ${losses}, neither on ${equal}.${tested()}`));
     const gap = (query) => a.items[query][0] - b.items[query][0];
     const both = gallery.queries.filter((query) => query in a.items && query in b.items);
     const better = both.filter((query) => gap(query) > 0).sort((x, y) => gap(y) - gap(x));

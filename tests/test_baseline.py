@@ -1,4 +1,4 @@
-"""results.baseline: what a baseline holds, line by line, and what is none."""
+"""results.gate.baseline: what a baseline holds, line by line, and what is none."""
 
 import json
 import math
@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results.baseline import baseline_text, read_baseline
-from results.outcome_lines import WHOLE, counted, decoded, encoded
-from results.run_entries import axes_of, finished_cells, portable
+from results.gate.baseline import baseline_text, read_baseline
+from results.gate.outcome_lines import WHOLE, counted, decoded, encoded
+from results.gate.run_entries import axes_of, finished_cells, portable
 from results.store import ResultsError
 from tests.gate_runs import stages, successes, write_cell
 

@@ -15,10 +15,10 @@ from click.testing import CliRunner
 from markdown_it import MarkdownIt
 
 from bench.check_cli import check
-from results.baseline import baseline_text, read_baseline
-from results.check_pages import LONGEST, as_markdown, escaped
-from results.check_view import shown, telling_axes
-from results.regress import Rules, check_run
+from results.gate.baseline import baseline_text, read_baseline
+from results.gate.pages import LONGEST, as_markdown, escaped
+from results.gate.regress import Rules, check_run
+from results.gate.view import shown, telling_axes
 from tests.gate_runs import (
     CARD,
     finished,

@@ -1,4 +1,4 @@
-"""results.regress: what fails a cell, and what is only noise."""
+"""results.gate.regress: what fails a cell, and what is only noise."""
 
 from dataclasses import replace
 from math import comb
@@ -6,7 +6,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from results.regress import Rules, check_run
+from results.gate.regress import Rules, check_run
 from results.stats.intervals import bootstrap
 from results.stats.paired import sign_flip
 from tests.gate_runs import CARD, QUERIES, finished, flipped, hits, successes

@@ -60,7 +60,7 @@ def check(  # noqa: PLR0913 - one parameter per option
     A baseline is one JSON file, made and renewed with --update, small enough to review.
     """
     from bench.check_command import check_baseline, update_baseline
-    from results.regress import Rules
+    from results.gate.regress import Rules
 
     asked = tuple(names(metric.lower()))
     with user_errors():

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from results.baseline import Entry, baseline_text, read_baseline
-from results.baseline_update import update_lines
-from results.check_pages import as_markdown, as_rich
-from results.junit import as_junit
-from results.regress import Rules, check_run
+from results.gate.baseline import Entry, baseline_text, read_baseline
+from results.gate.junit import as_junit
+from results.gate.pages import as_markdown, as_rich
+from results.gate.regress import Rules, check_run
+from results.gate.run_entries import check_metrics, failed_cells, finished_cells
+from results.gate.update import update_lines
 from results.render import terminal, write_text
-from results.run_entries import check_metrics, failed_cells, finished_cells
 
 
 def check_baseline(

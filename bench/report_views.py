@@ -101,7 +101,7 @@ def _write_preset(frame: pd.DataFrame, asked: Asked) -> None:
     """A table or a figure of the paper, of whatever cells of it are finished."""
     from bench.figures.command import FIGURES, write_figure
     from registry.presets import PRESETS
-    from results.paper_table import paper_table
+    from results.paper.table import paper_table
 
     row = PRESETS[asked.preset]
     if row.name in FIGURES:

@@ -12,7 +12,7 @@ class Preset:
     matrix: tuple[str, ...]
     exclude: tuple[str, ...] = ()
     layout: str | None = None
-    """The table of a paper that its cells are put into: a row of results/layouts.py."""
+    """The table of a paper that its cells are put into: a row of results/paper/layouts.py."""
     gaps: tuple[str, ...] = ()
     """What is not as in the paper, or not known to be: a sentence each."""
 

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from bench.execution.artifacts import write_json
-from results.baseline import Entry, Stored
-from results.outcome_lines import counted
+from results.gate.baseline import Entry, Stored
+from results.gate.outcome_lines import counted
+from results.gate.run_entries import Finished, names_sha256
 from results.outcomes import Outcomes
-from results.run_entries import Finished, names_sha256
 from results.seal import sealed
 from results.store import failure_path, per_query_path, report_path
 from tests.reports import report

@@ -1,4 +1,4 @@
-"""results.layouts, stand_ins, paper_table, paper_notes: the paper's tables with ours in them."""
+"""results.paper.layouts, stand_ins, paper_table, paper_notes: the paper's tables with ours in them."""
 
 import json
 from io import StringIO
@@ -12,8 +12,8 @@ from bench.matrix import read_matrix
 from bench.plan import make_plan
 from registry.datasets import dataset_row
 from registry.presets import PRESETS
-from results.layouts import LAYOUTS
-from results.paper_table import paper_table
+from results.paper.layouts import LAYOUTS
+from results.paper.table import paper_table
 from results.published import notes_of
 from results.published_file import published_rows
 from results.render import as_text
@@ -23,9 +23,9 @@ from tests.reports import frame, report
 R_AT_1 = ["SOP R@1", "CUB R@1", "In-Shop R@1"]
 LANDMARKS = ["ROxford M", "ROxford H", "RParis M", "RParis H"]
 HEADERS = {
-    "irt-table1": ["model", "from", "#params (M)", "FLOPS (G)", "IN top-1"],
+    "irt-table1": ["model", "from", "params (M)", "FLOPS (G)", "IN top-1"],
     "irt-table2": [
-        *["method", "backbone", "#dims", "from"],
+        *["method", "backbone", "dims", "from"],
         *["SOP R@1", "SOP R@10", "SOP R@100", "SOP R@1000"],
         *["CUB R@1", "CUB R@2", "CUB R@4", "CUB R@8"],
         *["In-Shop R@1", "In-Shop R@10", "In-Shop R@20", "In-Shop R@30"],
@@ -37,8 +37,8 @@ HEADERS = {
         *["DeiT-S λ=0.0", "DeiT-S λ=0.3", "DeiT-S λ=0.5", "DeiT-S λ=0.7", "DeiT-S λ=1.0"],
     ],
     "irt-table6": ["λ", "from", *LANDMARKS],
-    "irt-table7": ["input", "model", "pool", "#dims", "from", *LANDMARKS],
-    "irt-table8": ["model", "method", "#dims", "FLOPS (G)", "from", *LANDMARKS],
+    "irt-table7": ["input", "model", "pool", "dims", "from", *LANDMARKS],
+    "irt-table8": ["model", "method", "dims", "FLOPS (G)", "from", *LANDMARKS],
     "irt-table9": ["pool", "from", *R_AT_1, *LANDMARKS],
 }
 ROWS = {
@@ -285,13 +285,13 @@ def test_a_signature_stands_below():
 
 
 @pytest.mark.parametrize("form", ["markdown", "latex", "csv", "json"])
-@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("name", ["irt-table1", "irt-table2", "irt-table5", "irt-table8"])
 def test_every_format_renders(name, form):
     table = paper_table(frame(irt_l(), on_twin("tt", job__dims=128)), name)
     text = as_text(table, form)
     if form == "csv":
-        read = pd.read_csv(StringIO(text), comment="#") if "#" not in table.headers[0] else None
-        assert read is None or len(read) >= len(table.body) - 1
+        read = pd.read_csv(StringIO(text), comment="#", encoding="utf-8")
+        assert list(read["from"]) == list(table.numbers["from"])
     if form == "json":
         rows = json.loads(text)["rows"]
         assert [row["from"] for row in rows] == list(table.numbers["from"])

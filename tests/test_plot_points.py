@@ -1,4 +1,4 @@
-"""results.plot_points: what axes do, by a loop over pairs of cells; running means by their name."""
+"""results.plotting.points: what axes do, by a loop over pairs of cells; running means by their name."""
 
 from itertools import combinations, product
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results.plot_points import Effect, effects_of, measured, running_mean
+from results.plotting.points import Effect, effects_of, measured, running_mean
 from results.store import ResultsError
 from tests.reports import frame, report
 

@@ -1,4 +1,4 @@
-"""results.plot_style: how figures look, and what the files of them hold."""
+"""results.plotting.style: how figures look, and what the files of them hold."""
 
 import sys
 from xml.etree import ElementTree
@@ -7,8 +7,8 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from results.paper_plots import Curve, lines_figure
-from results.plot_style import (
+from results.plotting.curves import Curve, lines_figure
+from results.plotting.style import (
     COLOURS,
     WIDTHS,
     Scale,

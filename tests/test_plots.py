@@ -1,13 +1,13 @@
-"""results.plots and results.paper_plots: what is drawn where, by which name."""
+"""results.plotting.plots and results.plotting.curves: what is drawn where, by which name."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from results.events import Events
-from results.paper_plots import Curve, Histogram, histograms_figure, lines_figure
-from results.plot_style import Scale, save
-from results.plots import ablation_figure, curves_figure, pareto_figure
+from results.plotting.curves import Curve, Histogram, histograms_figure, lines_figure
+from results.plotting.plots import ablation_figure, curves_figure, pareto_figure
+from results.plotting.style import Scale, save
 from results.store import ResultsError
 from tests.reports import frame, report
 

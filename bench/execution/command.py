@@ -23,7 +23,7 @@ from bench.progress import Lines, Live, Progress, Silent
 from bench.stop import Interrupted, Stop
 from registry.errors import UsageError, WorkError
 from registry.presets import PRESETS
-from results.paper_table import paper_table
+from results.paper.table import paper_table
 from results.render import show, terminal
 from results.store import load
 from results.tables import make_table

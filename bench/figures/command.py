@@ -16,7 +16,7 @@ from bench.figures.stored import Folders
 from bench.figures.variants import Report
 from registry.presets import PRESETS
 from results.names import AXES
-from results.plot_style import SUFFIXES, save
+from results.plotting.style import SUFFIXES, save
 from results.render import write_table
 from results.store import ResultsError, read_reports, unknown
 

@@ -15,8 +15,8 @@ from bench.delta.similarities import Doubles, Floats
 from bench.figures.content import Content, notes_of, signs_of, titles
 from bench.figures.stored import Folders
 from bench.figures.variants import Report, Variant, variants
-from results.paper_plots import Curve, lines_figure
-from results.plot_style import Scale
+from results.plotting.curves import Curve, lines_figure
+from results.plotting.style import Scale
 from results.table import Table
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from bench.figures.stored import Folders
 from bench.figures.variants import Report, Variant, objective_of, variants
 from registry.errors import WorkError
 from results.events import events_path, read_events
-from results.paper_plots import Curve, lines_figure
-from results.plot_style import Scale
+from results.plotting.curves import Curve, lines_figure
+from results.plotting.style import Scale
 from results.store import ResultsError
 from results.table import Table
 

@@ -12,8 +12,8 @@ from bench.figures.content import Content, notes_of, signs_of, titles
 from bench.figures.similarities import Pairs, centres, count_pairs, mean_and_spread, shares
 from bench.figures.stored import Folders
 from bench.figures.variants import Report, Variant, by_method, variants
-from results.paper_plots import Histogram, histograms_figure
-from results.plot_style import Scale
+from results.plotting.curves import Histogram, histograms_figure
+from results.plotting.style import Scale
 from results.table import Table
 
 if TYPE_CHECKING:

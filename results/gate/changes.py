@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from results.baseline import Entry, Stored
+from results.gate.baseline import Entry, Stored
 from results.names import AXES, metric_label
 
 VERSIONS = ("versions", "row_versions")

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from results.beside import DELTA, UNLIKE
 from results.cells import MISSING, Column
-from results.layouts import LAYOUTS, Layout, Place
 from results.notes import explained
-from results.paper_notes import OF_TWIN, notes_under
+from results.paper.layouts import LAYOUTS, Layout, Place
+from results.paper.notes import OF_TWIN, notes_under
+from results.paper.stand_ins import Found, StandIn, find_stand_ins
 from results.published_file import Row, published_rows
-from results.stand_ins import Found, StandIn, find_stand_ins
 from results.store import ResultsError, unknown
 from results.table import Table
 

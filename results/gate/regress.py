@@ -1,6 +1,6 @@
 """Regress: whether a run is as good as a baseline, cell by cell, on the same queries.
 
-A cell fails where it is another cell than the baseline's (results.changes), or where a metric is
+A cell fails where it is another cell than the baseline's (results.gate.changes), or where a metric is
 worse by more than chance over queries explains: both the interval of the difference lies wholly
 below the tolerance, and the sign-flip test of it is below 5 %, corrected by Holm over all that is
 tested. Where few queries change, a bootstrap is too sure of itself; a flip test cannot be.
@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from results.baseline import Entry
-from results.changes import changes, metric_name, missing, same_queries, weights_notes
-from results.outcome_lines import WHOLE
+from results.gate.baseline import Entry
+from results.gate.changes import changes, metric_name, missing, same_queries, weights_notes
+from results.gate.outcome_lines import WHOLE
+from results.gate.run_entries import Finished
+from results.gate.seconds import slowness, time_notes
 from results.outcomes import Outcomes
-from results.run_entries import Finished
-from results.seconds import slowness, time_notes
 from results.stats.holm import holm
 from results.stats.intervals import Interval, bootstrap
 from results.stats.paired import ALPHA, Wins, sign_flip, wins

@@ -1,6 +1,6 @@
 """Paper plots: lines and histograms from arrays, for figures that a paper has.
 
-results.plot_style.save writes what they return. Without titles: captions are the paper's.
+results.plotting.style.save writes what they return. Without titles: captions are the paper's.
 """
 
 from __future__ import annotations
@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from results.outcomes import Doubles
-from results.plot_style import Look, Scale, leave_out, legend_of, looks, panels, put_scale, styled
+from results.plotting.style import (
+    Look,
+    Scale,
+    leave_out,
+    legend_of,
+    looks,
+    panels,
+    put_scale,
+    styled,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

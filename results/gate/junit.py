@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from results.changes import metric_name
-from results.check_view import shown, summary
-from results.regress import CellCheck, Check
+from results.gate.changes import metric_name
+from results.gate.regress import CellCheck, Check
+from results.gate.view import shown, summary
 
 SUITE = "bench check"
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from results.beside import DELTA, UNLIKE
-from results.layouts import Layout
 from results.names import by_title
 from results.notes import TWINS, table_notes
+from results.paper.layouts import Layout
+from results.paper.stand_ins import Found, StandIn
 from results.published import notes_of
 from results.published_file import VARIANT
 from results.signatures import VARIES, signature_notes
-from results.stand_ins import Found, StandIn
 
 CITATION = "El-Nouby et al. 2021, arXiv 2102.05644"
 OF_TWIN = "°"

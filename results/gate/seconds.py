@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from results.baseline import Entry
+from results.gate.baseline import Entry
 
 LEAST = 1.0
 """Seconds of a cell below which its times are mostly noise."""

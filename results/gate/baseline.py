@@ -1,6 +1,6 @@
 """Baseline: numbers that a later run is held to, in one small file that people review in diffs.
 
-A JSON of entries sorted by their axes, outcomes in lines (results.outcome_lines). It has no
+A JSON of entries sorted by their axes, outcomes in lines (results.gate.outcome_lines). It has no
 checksum and no paths: identities of datasets are in the protocol cards.
 """
 
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from results.gate.outcome_lines import WHOLE, decoded, encoded
 from results.names import AXES
-from results.outcome_lines import WHOLE, decoded, encoded
 from results.outcomes import Places
 from results.store import ResultsError
 

@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from results.baseline import Entry
+from results.gate.baseline import Entry
+from results.gate.regress import CellCheck, Check, Compared, Rules
+from results.gate.seconds import cells
 from results.names import AXES, metric_label
-from results.regress import CellCheck, Check, Compared, Rules
-from results.seconds import cells
 
 GOOD, BAD, NONE = "✓", "✗", "-"
 FIRST = ("dataset", "backbone", "dims")

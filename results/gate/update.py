@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from results.baseline import Entry, Stored
-from results.changes import changes, metric_name
-from results.check_view import short_name, shown, telling_axes
+from results.gate.baseline import Entry, Stored
+from results.gate.changes import changes, metric_name
+from results.gate.view import short_name, shown, telling_axes
 
 
 def update_lines(old: Sequence[Entry], new: Sequence[Entry]) -> list[str]:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from results.baseline import Entry, Stored
+from results.gate.baseline import Entry, Stored
+from results.gate.outcome_lines import counted
 from results.names import AXES, plain
-from results.outcome_lines import counted
 from results.outcomes import Outcomes, read_outcomes
 from results.seal import PER_QUERY
 from results.signatures import NO_PART_OF_A_NUMBER

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from results.check_view import (
+from results.gate.regress import Check
+from results.gate.view import (
     BAD,
     FLIPS,
     Grid,
@@ -16,7 +17,6 @@ from results.check_view import (
     rules_line,
     summary,
 )
-from results.regress import Check
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

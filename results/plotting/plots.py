@@ -1,7 +1,7 @@
 """Plots for papers of finished cells and trainings: Pareto fronts, ablations, training curves.
 
 Each takes reports (results.load) or events (results.events) and returns a figure, drawn by
-matplotlib, that results.plot_style.save writes. Without titles: captions are the paper's.
+matplotlib, that results.plotting.style.save writes. Without titles: captions are the paper's.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from results.analysis.fronts import front
 from results.analysis.study import Study
 from results.events import Events
 from results.outcomes import Doubles
-from results.plot_points import Effect, effects_of, measured, running_mean
-from results.plot_style import (
+from results.plotting.points import Effect, effects_of, measured, running_mean
+from results.plotting.style import (
     GREY,
     WIDTHS,
     Look,

@@ -1,4 +1,4 @@
-"""results.paper.layouts, stand_ins, paper_table, paper_notes: the paper's tables with ours in them."""
+"""results.paper: the paper's tables with ours in them."""
 
 import json
 from io import StringIO

@@ -322,7 +322,7 @@ def test_the_gallery_shows_right_and_wrong_by_sign_and_colour(fresh):
     kinds = {
         kind: fresh.eval_on_selector(
             f"#gallery-queries .card.{kind}",
-            "card => [getComputedStyle(card).borderTopColor, getComputedStyle(card).borderTopStyle]",
+            "card => ['Color', 'Style'].map(n => getComputedStyle(card)['borderTop' + n])",
         )
         for kind in ("right", "wrong")
     }

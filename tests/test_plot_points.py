@@ -1,4 +1,4 @@
-"""results.plotting.points: what axes do, by a loop over pairs of cells; running means by their name."""
+"""results.plotting.points: what axes do, by a loop over pairs of cells; running means."""
 
 from itertools import combinations, product
 

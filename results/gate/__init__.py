@@ -1,1 +1,1 @@
-"""The gate: a run held to a stored baseline, query by query. Imports no bench, registry or torch."""
+"""The gate: a run held to a stored baseline, query by query."""

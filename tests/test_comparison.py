@@ -197,6 +197,7 @@ def test_seeds_are_averaged_query_by_query_and_their_spread_is_shown(tmp_path):
     assert (row["wins"], row["losses"], row["equal"]) == ("2", "0", "2")
     assert row["queries"] == "4"  # seeds are no more queries
     assert row["p McNemar"] == "--"  # a mean of seeds is no success
+    assert not any("seed=" in note for note in summary.notes)
     means = np.mean([outcomes[0], outcomes[1]], axis=0) - [0, 0, 1, 0]
     assert summary.numbers["A−B"].item() == pytest.approx(100 * means.mean())
 

@@ -1,9 +1,9 @@
 """Regress: whether a run is as good as a baseline, cell by cell, on the same queries.
 
 A cell fails where it is another cell than the baseline's (results.gate.changes), or where a
-metric is worse by more than chance over queries explains: both the interval of the difference lies wholly
-below the tolerance, and the sign-flip test of it is below 5 %, corrected by Holm over all that is
-tested. Where few queries change, a bootstrap is too sure of itself; a flip test cannot be.
+metric is worse by more than chance over queries explains: both the interval of the difference lies
+wholly below the tolerance, and the sign-flip test of it is below 5 %, corrected by Holm over all
+that is tested. Where few queries change, a bootstrap is too sure of itself; a flip test cannot be.
 """
 
 from __future__ import annotations

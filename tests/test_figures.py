@@ -24,7 +24,11 @@ from results.store import ResultsError
 from tests.conftest import write_photos
 from tests.run_folders import change_json, make_artifact, make_report, plan_of, stages_of
 
-LOSSES = "loss=none,contrastive+koleo(lambda=0,1),contrastive(beta=0.3)"
+LOSSES = (
+    "loss=none,contrastive+koleo(lambda=0,1),contrastive(beta=0.3)+koleo(lambda=0),"
+    "contrastive(beta=0.85)"
+)
+"""Three cells of figure 2, two of figures 3 and 5, three of figure 4."""
 DIMS = 8
 STEPS = 5
 
@@ -124,13 +128,12 @@ def test_energies_are_those_of_the_descriptors(made, tmp_path):
     points = pd.read_csv(written("irt-fig2", runs, tmp_path / "points.csv"), comment="#")
     names = {
         "none": "no training",
-        "contrastive(beta=0.3)": "β = 0.3, λ = 0",
-        "contrastive+koleo(lambda=0)": "β = 0.5, λ = 0",
-        "contrastive+koleo(lambda=1)": "β = 0.5, λ = 1",
+        "contrastive+koleo(lambda=0)": "λ = 0",
+        "contrastive+koleo(lambda=1)": "λ = 1",
     }
     assert list(points["variant"].unique()) == list(names.values())
-    for loss, cell in by_loss(cells).items():
-        mine = points[points["variant"] == names[loss]]
+    for loss, name in names.items():
+        cell, mine = by_loss(cells)[loss], points[points["variant"] == name]
         assert mine["component"].tolist() == list(range(1, DIMS + 1))
         expected = cumulative_energy(Folders(runs, runs).descriptors(report_of(cell, runs)))
         assert mine["energy"].to_numpy() == pytest.approx(expected)
@@ -165,7 +168,7 @@ def test_gammas_are_the_means_over_all_steps(made, tmp_path):
     content = make_content("irt-fig4", results.load(runs), runs, runs)
     points = content.points.set_index(["variant", "beta"])["gamma"]
     for loss, place in {
-        "contrastive(beta=0.3)": ("λ = 0", 0.3),
+        "contrastive(beta=0.3)+koleo(lambda=0)": ("λ = 0", 0.3),
         "contrastive+koleo(lambda=0)": ("λ = 0", 0.5),
         "contrastive+koleo(lambda=1)": ("λ = 1", 0.5),
     }.items():
@@ -196,7 +199,7 @@ def test_pairs_are_those_of_the_split(made):
 
 
 def test_seeds_are_averaged_and_their_spread_is_told(folder, tmp_path):
-    cells = cells_of(folder, "loss=contrastive", "seed=0,1")
+    cells = cells_of(folder, "loss=contrastive+koleo(lambda=0)", "seed=0,1")
     make(cells, tmp_path)
     energy = make_content("irt-fig2", results.load(tmp_path), tmp_path, tmp_path)
     folders = Folders(tmp_path, tmp_path)
@@ -218,11 +221,11 @@ def test_descriptors_that_are_gone_are_named_with_what_makes_them_again(made):
     for file in path.iterdir():
         file.unlink()
     path.rmdir()
-    for name in ("irt-fig3", "irt-fig5"):
+    for name, count in (("irt-fig2", 3), ("irt-fig5", 2)):
         with pytest.raises(WorkError) as failed:
             written(name, runs, None)
         message = str(failed.value)
-        assert f"the descriptors of 1 of 4 cells are gone from {runs}" in message
+        assert f"the descriptors of 1 of {count} cells are gone from {runs}" in message
         assert f"rm {runs}/reports/{gone.key}.json" in message
         assert " loss=none " in message
         assert message.count("bench run ") == 1
@@ -230,7 +233,8 @@ def test_descriptors_that_are_gone_are_named_with_what_makes_them_again(made):
 
 def test_a_training_without_the_value_is_named(made):
     cells, runs = made
-    model = by_loss(cells)["contrastive(beta=0.3)"].scores.descriptors.features.extraction.model
+    cell = by_loss(cells)["contrastive(beta=0.3)+koleo(lambda=0)"]
+    model = cell.scores.descriptors.features.extraction.model
     path = events_path(runs, key_of(model))
     lines = path.read_text().replace("gradient_nuclear_norm", "of_old")
     for content in (lines, None):
@@ -257,6 +261,18 @@ def test_nothing_to_show(made, tmp_path):
         make_content("irt-fig9", frame, runs, runs)
     with pytest.raises(ResultsError, match="no finished cell is trained with the contrastive loss"):
         make_content("irt-fig4", frame[frame["loss"] == "none"], runs, runs)
+
+
+def test_what_is_not_the_presets_is_said_also_to_who_draws(made, tmp_path, capsys):
+    cells, runs = made
+    expected = [
+        f"not the preset's dataset (sop): {cells[0].job.dataset}",
+        "not the preset's backbone (resnet50): tiny_vit",
+    ]
+    content = make_content("irt-fig2", results.load(runs), runs, runs)
+    assert [note for note in content.table.notes if note in expected] == expected
+    output = written("irt-fig2", runs, tmp_path / "figure.svg")
+    assert capsys.readouterr().out.splitlines() == [f"{output}: {note}" for note in expected]
 
 
 def test_another_ending_is_a_table(made, tmp_path):

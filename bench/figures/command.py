@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.figures.cells import cells_of
 from bench.figures.content import Content
 from bench.figures.energy import energy_content
 from bench.figures.gradients import gradient_content
@@ -15,7 +16,6 @@ from bench.figures.pairs import pairs_content
 from bench.figures.stored import Folders
 from bench.figures.variants import Report
 from registry.presets import PRESETS
-from results.names import AXES
 from results.plotting.style import SUFFIXES, save
 from results.render import write_table
 from results.store import ResultsError, read_reports, unknown
@@ -37,7 +37,7 @@ FIGURES: dict[str, Make] = {
 def write_figure(
     name: str, frame: pd.DataFrame, runs: Path, data: Path, form: str, output: Path | None
 ) -> None:
-    """Show what a figure shows of some reports: those of results.load(runs) that are its preset's.
+    """Show what a figure shows of results.load(runs), of the cells of its preset.
 
     output ends in .pdf, .svg or .png: the figure; in .csv: its points; else its table, as form
     says. Raises ResultsError where there is nothing to show, WorkError where artifacts are gone.
@@ -46,6 +46,8 @@ def write_figure(
     ending = output.suffix.lower() if output else ""
     if output and ending in SUFFIXES:
         save(content.draw(), output)
+        for remark in content.remarks:
+            print(f"{output}: {remark}")
     elif output and ending == ".csv":
         write_table(content.as_points, "csv", output)
     else:
@@ -53,18 +55,16 @@ def write_figure(
 
 
 def make_content(name: str, frame: pd.DataFrame, runs: Path, data: Path) -> Content:
-    """Compute what a figure shows."""
+    """Compute what a figure shows of the finished cells of its preset."""
     if name not in FIGURES:
         raise unknown("figure", name, FIGURES)
     if frame.empty:
         raise ResultsError(
             f"there are no finished cells of {name} yet: bench run --preset {name} makes them"
         )
-    newest = frame.sort_values("finished", kind="stable").drop_duplicates(
-        subset=list(AXES), keep="last"
-    )
-    reports = list(read_reports(runs, set(newest["key"])))
-    content = FIGURES[name](reports, newest, Folders(runs, data))
+    shown, notes = cells_of(name, frame)
+    reports = list(read_reports(runs, set(shown["key"])))
+    content = FIGURES[name](reports, shown, Folders(runs, data))
     gaps = [f"not as in the paper: {gap}" for gap in PRESETS[name].gaps]
-    table = replace(content.table, notes=[*content.table.notes, *gaps])
-    return replace(content, table=table)
+    table = replace(content.table, notes=[*content.table.notes, *notes, *gaps])
+    return replace(content, table=table, remarks=notes)

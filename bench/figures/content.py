@@ -27,6 +27,8 @@ class Content:
     points: pd.DataFrame
     """All that is drawn, a row per point."""
     draw: Callable[[], Figure]
+    remarks: Sequence[str] = ()
+    """Notes that whoever draws it is told too: a figure has no place for them."""
 
     @property
     def as_points(self) -> Table:

@@ -282,6 +282,13 @@ def test_another_ending_is_a_table(made, tmp_path):
     assert r"\ensuremath{\lambda}" in text
 
 
+def test_a_picture_of_another_kind_is_refused(made, tmp_path):
+    _, runs = made
+    with pytest.raises(ResultsError, match=r"end its name in \.pdf, \.svg or \.png"):
+        written("irt-fig2", runs, tmp_path / "figure.JPG")
+    assert not (tmp_path / "figure.JPG").exists()
+
+
 def test_marks_are_signed_and_explained(made):
     _, runs = made
     for path in (runs / "reports").glob("*.json"):

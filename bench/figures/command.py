@@ -34,6 +34,10 @@ FIGURES: dict[str, Make] = {
 """By the name of the preset whose cells each shows."""
 
 
+NOT_DRAWN = (".eps", ".ps", ".jpg", ".jpeg", ".gif", ".tif", ".tiff", ".webp")
+"""Endings of pictures that are refused: nobody wants a table in one."""
+
+
 def write_figure(
     name: str, frame: pd.DataFrame, runs: Path, data: Path, form: str, output: Path | None
 ) -> None:
@@ -44,7 +48,7 @@ def write_figure(
     """
     content = make_content(name, frame, runs, data)
     ending = output.suffix.lower() if output else ""
-    if output and ending in SUFFIXES:
+    if output and ending in (*SUFFIXES, *NOT_DRAWN):
         save(content.draw(), output)
         for remark in content.remarks:
             print(f"{output}: {remark}")

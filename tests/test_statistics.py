@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
@@ -72,6 +72,7 @@ def doubles(batch):
     return batch._replace(descriptors=batch.descriptors.double().requires_grad_())
 
 
+@settings(max_examples=50)
 @given(st.integers(0, 10_000), st.integers(2, 9), st.sampled_from([0.1, 0.5]))
 def test_the_nuclear_norm_is_the_sum_of_the_covariances_singular_values(seed, n, beta):
     batch = doubles(sample(seed, n))

@@ -18,7 +18,7 @@ TITLES = {
     "roxford": "ROxford",
     "rparis": "RParis",
 }
-COSTS = {"params_m": "#params (M)", "gflops": "FLOPS (G)", "top1": "IN top-1"}
+COSTS = {"params_m": "params (M)", "gflops": "FLOPS (G)", "top1": "IN top-1"}
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ LAYOUTS: dict[str, Layout] = {
     ),
     "irt-table2": Layout(
         title="Table 2, Recall@K beside other systems",
-        labels=("method", "backbone", "#dims"),
+        labels=("method", "backbone", "dims"),
         place=_system,
     ),
     "irt-table3": Layout(
@@ -119,12 +119,12 @@ LAYOUTS: dict[str, Layout] = {
     ),
     "irt-table7": Layout(
         title="Table 7, networks and poolings on landmarks, fine-tuned alike",
-        labels=("input", "model", "pool", "#dims"),
+        labels=("input", "model", "pool", "dims"),
         place=_landmark_model,
     ),
     "irt-table8": Layout(
         title="Table 8, landmarks beside other systems",
-        labels=("model", "method", "#dims", "FLOPS (G)"),
+        labels=("model", "method", "dims", "FLOPS (G)"),
         place=_landmark_system,
     ),
     "irt-table9": Layout(

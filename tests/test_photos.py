@@ -2,6 +2,7 @@
 
 import functools
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from tests.photos_oracle import evaluate
 
 BACKBONES = ("deit_ti", "tf_mobilenetv2")
 NEAR = {"map": 1e-4}
+BASELINE = Path(__file__).parent.parent / "results" / "baselines" / "photos.json"
 PHOTOGRAPHS = pytest.mark.parametrize("photographs", ["groceries", "birds/images"])
 
 expected_of = functools.cache(evaluate)
@@ -81,8 +83,13 @@ def test_tables_equal_an_independent_script(shared, reports, inline, monkeypatch
 
 
 @PHOTOGRAPHS
-def test_resizing_with_torchvision_moves_no_metric_by_half_a_point(shared, reports, photographs):
+def test_resizing_with_torchvision_moves_no_metric_by_half_a_point(
+    shared, reports, photographs, bench
+):
+    """And the project's own gate is green on real photographs."""
     for report, table, metrics, _, first in compared(reports, shared, photographs):
         assert report["metrics"] == pytest.approx(metrics, abs=0.005)
         nearest = np.array([found[0] for found in table["nearest"]])
         assert np.mean(nearest == np.array(first)) >= 0.98
+    if photographs == "groceries":
+        bench("check", BASELINE, "--runs", bench.runs)

@@ -20,6 +20,8 @@ from results.table import Table
 if TYPE_CHECKING:
     import pandas as pd
 
+FEW_UNITS = 20
+"""Below, a 95 % interval of the bootstrap covers about 90 %; of 3 units, 75 %."""
 CLASSES = 5
 """Classes shown at each end, of those that A and B differ in most."""
 
@@ -162,8 +164,20 @@ def _notes(pairs: Sequence[Pair], found: Sequence[Comparison]) -> list[str]:
         "McNemar: exact, queries taken as independent, of outcomes that are 0 or 1",
         "wins, losses: queries on which A, or B, is better; detectable: the least true difference "
         f"found with {100 * POWER:.0f} % power at {100 * ALPHA:.0f} % false alarms",
+        *_few_units(pairs, found),
         *_protocols(pairs),
     ]
+
+
+def _few_units(pairs: Sequence[Pair], found: Sequence[Comparison]) -> list[str]:
+    """Say where a bootstrap is too sure of itself, and the detectable difference too small."""
+    few = [
+        f"{pair.title} ({one.units})"
+        for pair, one in zip(pairs, found, strict=True)
+        if one.units < FEW_UNITS
+    ]
+    told = f"fewer than {FEW_UNITS} units: intervals are too narrow there, p is exact: "
+    return [told + ", ".join(few)] if few else []
 
 
 def _rows_told(pairs: Sequence[Pair]) -> list[str]:

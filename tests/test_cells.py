@@ -118,6 +118,11 @@ def test_marks_of_seeds_are_joined_in_one_order():
     assert found.signs == "=*!"
 
 
+def test_the_sign_of_ties_is_there_once_whatever_says_it():
+    tied = report(bounds={"r@1": [0.5, 0.6]}, marks=["tied"])
+    assert cell_of(mark_protocols(frame(tied)), "r@1").signs == "="
+
+
 def test_reports_of_a_cell_are_those_of_its_column_with_its_metric():
     row = frame(
         report("k"),

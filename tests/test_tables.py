@@ -222,6 +222,7 @@ def test_one_report_is_a_table_of_one_row(tmp_path):
     table = make_table(results.load(tmp_path), extras=Extras(group="gmacs", intervals="wilson"))
     assert table.body == [["deit_s", "384", "21.7", "4.60", "1536", "33.3 [6.1, 79.2]"]]
     assert table.groups == ["GMACs 4.6"]
+    assert table.group_starts() == {0: "GMACs 4.6"}
     assert table.emphasis == [[""] * 6]
 
 

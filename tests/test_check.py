@@ -171,6 +171,16 @@ def test_metrics_that_were_asked_for_stay_in_the_baseline(gate):
     assert gate("--metric", "map@r").count("✓ same") == 1
 
 
+def test_a_metric_that_does_not_fail_is_no_cross_in_a_cell_that_does(gate):
+    runs = gate.folder / "runs"
+    write_cell(runs, "k", {"r@1": VALUES, "map@r": VALUES / 3})
+    gate("--update", "--metric", "map@r")
+    write_cell(runs, "k", {"r@1": flipped(VALUES, hits(VALUES, 40)), "map@r": VALUES / 3})
+    output = gate(exit_code=1)
+    assert re.search("R@1 .* ✗ worse", output)
+    assert re.search("MAP@R .* ✓ same", output)
+
+
 def test_a_tolerance_is_in_points(held):
     write_all(held.folder / "runs", flipped(VALUES, hits(VALUES, 40)))
     held("--tolerance", "10", exit_code=1)
@@ -355,16 +365,15 @@ def test_junit_of_a_green_run_has_no_failures(held):
 
 
 def test_a_comment_is_never_too_long_and_keeps_what_fails():
-    old = [finished(axes={"seed": str(place), "recipe": "x" * 200}) for place in range(400)]
-    worse = finished(
-        {"r@1": flipped(VALUES, hits(VALUES, 60))}, axes={"seed": "399", "recipe": "x" * 200}
-    )
-    found = check_run([one.entry for one in old], [*old[:-1], worse], Rules(), {})
-    text = as_markdown(found)
+    names = [f"{'x' * 300}{place}" for place in range(250)]
+    old = [finished(axes={"seed": name}) for name in names]
+    worse = finished({"r@1": flipped(VALUES, hits(VALUES, 60))}, axes={"seed": names[-1]})
+    text = as_markdown(check_run([one.entry for one in old], [*old[:-1], worse], Rules(), {}))
     assert len(text) <= LONGEST
+    assert "more rows would be too long" in text
+    assert [line for line in text.splitlines() if line[:1] == "|" and "✗ worse" in line]
     whole = as_markdown(check_run([one.entry for one in old[:9]], old[:9], Rules(), {}))
     assert "too long" not in whole
-    assert "✗ worse" in text
 
 
 def test_a_comment_with_very_many_reasons_is_cut():

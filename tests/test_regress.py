@@ -309,6 +309,12 @@ def test_times_of_another_machine_are_not_compared():
     assert "several machines" in unsaid.notes[0]
 
 
+def test_stages_that_one_of_both_did_not_compute_are_not_counted():
+    old = finished(seconds={"Model": 90.0, "Features": 10.0})
+    new = finished(seconds={"Features": 30.0, "Fit": 90.0})
+    assert check(new, old).notes[0].endswith("10 s -> 30 s (3.0 times)")
+
+
 def test_times_below_a_second_are_noise():
     old, new = finished(seconds={"Features": 0.1}), finished(seconds={"Features": 0.9})
     assert not check(new, old, Rules(max_slowdown=2)).red

@@ -63,7 +63,8 @@ def as_latex(table: Table) -> str:
         r"\bottomrule",
         r"\end{tabular}",
     ]
-    notes = [rf"\par{{\footnotesize\noindent {escaped(note)}\par}}" for note in table.notes]
+    small = r"\footnotesize\noindent\raggedright"  # signatures break, but do not stretch
+    notes = [rf"\par{{{small} {escaped(note)}\par}}" for note in table.notes]
     return "\n".join([*lines, *notes]) + "\n"
 
 

@@ -23,7 +23,16 @@ SPECIAL = "\\ { } % # _ & $ ~ ^ < > |"
 MATHS = "‡ † * ↑ ↓ → ≈ ± Δ ≠ λ β γ × · − ≤ ≥ ² … – —"
 KNOWN = {
     *("begin", "end", "toprule", "midrule", "bottomrule", "cmidrule", "multicolumn", "par"),
-    *("textbf", "underline", "textit", "footnotesize", "noindent", "ensuremath", "allowbreak"),
+    *(
+        "textbf",
+        "underline",
+        "textit",
+        "footnotesize",
+        "noindent",
+        "raggedright",
+        "ensuremath",
+        "allowbreak",
+    ),
     *("textbackslash", "textasciitilde", "textasciicircum", "textless", "textgreater", "textbar"),
     *("ldots", "ddagger", "dagger", "uparrow", "downarrow", "rightarrow", "approx", "neq", "leq"),
     *("geq", "pm", "times", "cdot", "Delta", "lambda", "beta", "gamma"),
@@ -79,8 +88,8 @@ deit\_s & 16 & 1.05 & \underline{25.0\ensuremath{^{*}}} & 1.0\ensuremath{\pm}0.5
 vit & - & 4.00 & -- & -- & \ensuremath{-}1.0 \\
 \bottomrule
 \end{tabular}
-\par{\footnotesize\noindent metrics in \%\par}
-\par{\footnotesize\noindent \ensuremath{^{*}} transductive\par}
+\par{\footnotesize\noindent\raggedright metrics in \%\par}
+\par{\footnotesize\noindent\raggedright \ensuremath{^{*}} transductive\par}
 """
 
 

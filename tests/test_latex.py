@@ -221,7 +221,7 @@ def test_no_name_breaks_a_table(names, note):
 def test_every_sign_that_results_write_is_known():
     """A sign that TeX's fonts lack stops the compilation: notes and marks may use no new one."""
     folder = Path(results.latex.__file__).parent
-    drawn = ("plot", "page", "gallery", "check")  # figures, browsers, gates: no tables
+    drawn = ("plotting", "page", "gallery", "gate")  # figures, browsers, gates: no tables
     paths = [
         path
         for path in folder.rglob("*.py")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.option("--systems", is_flag=True, help="Rows of published systems, too.")
 @click.option("--effects", is_flag=True, help="Which axis matters: effects, interactions.")
 @click.option("--pareto", default="", metavar="COST", help="The front over gmacs, bytes, dims …")
+@click.option("--curves", is_flag=True, help="Draw the trainings: -o curves.pdf.")
 @click.option(
     "--preset",
     default="",
@@ -53,6 +54,7 @@ def report(  # noqa: PLR0913 - one parameter per option
     systems: bool,
     effects: bool,
     pareto: str,
+    curves: bool,
     preset: str,
     versus: tuple[str, str] | None,
     strict: bool,
@@ -64,6 +66,7 @@ def report(  # noqa: PLR0913 - one parameter per option
     bench report --intervals bootstrap --baseline "backbone=resnet50 dims=128"
     bench report --group gmacs --format latex -o table.tex
     bench report --effects                  which axis explains the variance
+    bench report --pareto gmacs -o front.pdf
     bench report --format html -o page.html
 
     Under a table is the signature of its numbers: how they were measured. With --effects the
@@ -86,6 +89,7 @@ def report(  # noqa: PLR0913 - one parameter per option
             systems=systems,
             effects=effects,
             pareto=pareto,
+            curves=curves,
             preset=preset,
             versus=versus,
             strict=strict,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import results
+from bench.report_figures import draw_ablations, draw_curves, draw_front, is_figure, no_figure
 from registry.errors import UsageError
 from results.chosen import read_words
 from results.render import write_tables
@@ -36,6 +37,7 @@ class Asked:
     systems: bool
     effects: bool
     pareto: str
+    curves: bool
     preset: str
     versus: tuple[str, str] | None
     strict: bool
@@ -49,6 +51,10 @@ def show_report(asked: Asked) -> None:
         _write_page(frame, asked)
     elif asked.preset:
         _write_preset(frame, asked)
+    elif asked.output and is_figure(asked.output):
+        _draw(frame, asked, asked.output)
+    elif asked.curves:
+        raise UsageError("--curves draws: give its file with -o curves.pdf (or .svg, .png)")
     else:
         write_tables(_tables(frame, asked), asked.form, asked.output)
 
@@ -83,6 +89,18 @@ def _tables(frame: pd.DataFrame, asked: Asked) -> list[Table]:
         extras=extras,
     )
     return [table]
+
+
+def _draw(frame: pd.DataFrame, asked: Asked, output: Path) -> None:
+    """Draw what the options ask for."""
+    if asked.pareto:
+        draw_front(frame, asked.pareto, asked.metrics, output)
+    elif asked.effects:
+        draw_ablations(frame, asked.metrics, output)
+    elif asked.curves:
+        draw_curves(frame, asked.runs, output)
+    else:
+        raise no_figure(output)
 
 
 def _write_page(frame: pd.DataFrame, asked: Asked) -> None:

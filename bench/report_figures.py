@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+MOST_NARROW = 2
+"""Datasets side by side in one column of a paper; more take two."""
+
+
 def is_figure(output: Path | None) -> bool:
     """Whether a file's name asks for a figure."""
     return output is not None and output.suffix.lower() in SUFFIXES
@@ -32,7 +36,9 @@ def draw_front(frame: pd.DataFrame, cost: str, metrics: Sequence[str], output: P
 def draw_ablations(frame: pd.DataFrame, metrics: Sequence[str], output: Path) -> None:
     """Draw what each axis does: small multiples."""
     check_finished(frame)
-    save(ablation_figure(frame, _metric(frame, metrics)), output)
+    metric = _metric(frame, metrics)
+    datasets = frame[frame[metric].notna()]["dataset"].nunique() if metric in frame else 0
+    save(ablation_figure(frame, metric, columns=2 if datasets > MOST_NARROW else 1), output)
 
 
 def draw_curves(frame: pd.DataFrame, runs: Path, output: Path) -> None:

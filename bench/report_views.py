@@ -47,6 +47,8 @@ class Asked:
 def show_report(asked: Asked) -> None:
     """Print, or write, the view that the options ask for."""
     frame = results.load(asked.runs)
+    if not frame.empty:  # in the order of the matrix, not of the keys
+        frame = frame.sort_values("finished", kind="stable", ignore_index=True)
     if asked.form == "html":
         _write_page(frame, asked)
     elif asked.preset:

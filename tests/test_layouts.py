@@ -195,6 +195,21 @@ def test_the_real_dataset_stands_before_its_twin():
         assert not any("°" in note for note in table.notes)
 
 
+def test_a_twin_stands_after_the_oddest_real_cell():
+    names = ("resolution", "scales", "split", "selection", "recipe", "projection_fit")
+    odd = irt_l("a", metrics={"r@1": 0.7}, **{f"protocol__{name}": "odd" for name in names})
+    table = paper_table(frame(odd, on_twin("bb")), "irt-table3")
+    assert lines(table, ["IRT_L"])["ours"]["SOP R@1"] == "70.0"
+
+
+def test_rows_of_one_name_are_told_apart_by_network_and_size():
+    irt_r = {"job__loss": "contrastive+koleo", "metrics": {"r@1": 0.8}}
+    table = paper_table(frame(irt_l(**irt_r)), "irt-table2")
+    assert lines(table, ["IRT_R", "DeiT-S", "384"])["ours"]["SOP R@1"] == "80.0"
+    assert lines(table, ["IRT_R", "DeiT-S†", "384"])["ours"]["SOP R@1"] == "--"
+    assert lines(table, ["IRT_R", "DeiT-S", "128"])["ours"]["SOP R@1"] == "--"
+
+
 def test_what_is_measured_most_alike_is_shown_and_the_others_are_counted():
     odd = {"protocol__resolution": "256 px"}
     reports = [irt_l("a"), irt_l("bb", job__transform="square", metrics={"r@1": 0.9}, **odd)]
@@ -217,6 +232,10 @@ def test_of_alternatives_the_first_named_is_shown_then_the_newest():
     for pair in ([irt_l("a"), newer], [newer, irt_l("a")]):
         table = paper_table(frame(*pair), "irt-table3")
         assert lines(table, ["IRT_L"])["ours"]["SOP R@1"] == "70.0"
+    # seeds are as new as the last of them
+    seeds = [irt_l("a", job__seed=0), irt_l("ddd", job__seed=1)]
+    table = paper_table(frame(*seeds, newer), "irt-table3")
+    assert lines(table, ["IRT_L"])["ours"]["SOP R@1"] == "52.8 ± 0.0"
 
 
 def test_of_two_reports_of_one_cell_the_newer_counts():

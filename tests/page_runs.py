@@ -121,7 +121,10 @@ def write_cell(runs, key, table, *, headline=("r@1",), job=None, **changes):
 
 
 def write_runs(runs, backbones=tuple(BACKBONES), dims=DIMS):
-    """A category dataset and one of landmarks; the first backbone was trained."""
+    """A category dataset and one of landmarks; two backbones were trained.
+
+    The two others are never wrong but at 32 dims: rows that are alike in quality, not in cost.
+    """
     for place, backbone in enumerate(backbones):
         for size in dims:
             at = {"backbone": backbone, "dims": size}
@@ -134,7 +137,7 @@ def write_runs(runs, backbones=tuple(BACKBONES), dims=DIMS):
             write_cell(
                 runs,
                 f"{place}c{size}",
-                category_table(place, 0.1 + size / 500),
+                category_table(place, 0.1 + size / 500 + (size > 32) * (place > 1)),
                 job=photos,
                 cost=cost,
                 marks=["transductive"] if size == 32 else [],

@@ -26,7 +26,7 @@ def address(tmp_path_factory):
     runs, photos = write_runs(folder / "runs", dims=(32, 128)), write_images(folder / "photos")
     (photos / "5" / "image & 3.jpg").unlink()
     path = folder / "page.html"
-    versus = ("backbone=deit_ti dims=32", "backbone=resnet50 dims=128")
+    versus = ("backbone=deit_ti dims=32", "backbone=deit_s dims=128")
     write_page(results.load(runs), path, runs=runs, locate=locate_in(photos), versus=versus)
     return path.as_uri()
 
@@ -376,7 +376,7 @@ def test_copies_hubs_and_missing_images_are_told(fresh):
 def test_wins_and_losses_are_those_of_the_rows_asked_for(fresh):
     status = fresh.inner_text("#versus-status")
     assert "A deit_ti 32" in status
-    assert "B resnet50 128" in status
+    assert "B deit_s 128" in status
     assert "A−B: " in status
     parts = fresh.locator("#versus-queries > section")
     assert parts.count() == 2

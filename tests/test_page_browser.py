@@ -200,7 +200,7 @@ def slow_front(points):
 def test_the_front_is_that_of_the_definition_for_every_choice(fresh):
     content = fresh.evaluate("JSON.parse(document.getElementById('data').textContent)")
     columns = content["columns"]
-    labels = [" ".join(cell[0] for cell in row["cells"][:2]) for row in content["rows"]]
+    labels = [" dims=".join(cell[0] for cell in row["cells"][:2]) for row in content["rows"]]
     selects = fresh.locator("#tradeoff-controls select")
     metrics = [at for at, one in enumerate(columns) if one["kind"] == "metric"]
     for cost, metric in itertools.product(range(len(content["costs"])), metrics):
@@ -262,7 +262,7 @@ def test_arrows_move_among_points_and_enter_selects_a_row(fresh):
     assert chosen.get_attribute("data-row") == focused(fresh)
     assert chosen.get_attribute("aria-current") == "true"
     assert fresh.locator(".point.selected").get_attribute("data-row") == focused(fresh)
-    label = " ".join(chosen.locator("th, td").all_inner_texts()[:2])
+    label = " dims=".join(chosen.locator("th, td").all_inner_texts()[:2])
     assert f"Selected: {label}" in fresh.inner_text("#selected")
     assert label in fresh.inner_text("#gallery-status")
 
@@ -340,8 +340,8 @@ def test_the_gallery_shows_right_and_wrong_by_sign_and_colour(fresh):
 
 def test_the_gallery_switches_rows_datasets_and_queries(fresh):
     selects = fresh.locator("#gallery-controls select")
-    selects.nth(1).select_option(label="resnet50 32")
-    assert f"of {TITLE} by resnet50 32" in fresh.inner_text("#gallery-status")
+    selects.nth(1).select_option(label="resnet50 dims=32")
+    assert f"of {TITLE} by resnet50 dims=32" in fresh.inner_text("#gallery-status")
     articles = fresh.locator("#gallery-queries article")
     assert articles.count() == 8
     fresh.locator("#gallery-queries button").click()
@@ -359,7 +359,7 @@ def test_the_gallery_switches_rows_datasets_and_queries(fresh):
 
 
 def test_copies_hubs_and_missing_images_are_told(fresh):
-    fresh.locator("#gallery-controls select").nth(1).select_option(label="deit_ti 32")
+    fresh.locator("#gallery-controls select").nth(1).select_option(label="deit_ti dims=32")
     more = fresh.locator("#gallery-queries button")
     while more.is_visible():
         more.click()
@@ -375,8 +375,8 @@ def test_copies_hubs_and_missing_images_are_told(fresh):
 
 def test_wins_and_losses_are_those_of_the_rows_asked_for(fresh):
     status = fresh.inner_text("#versus-status")
-    assert "A deit_ti 32" in status
-    assert "B deit_s 128" in status
+    assert "A deit_ti dims=32" in status
+    assert "B deit_s dims=128" in status
     assert "A−B: " in status
     parts = fresh.locator("#versus-queries > section")
     assert parts.count() == 2
@@ -390,11 +390,11 @@ def test_wins_and_losses_are_those_of_the_rows_asked_for(fresh):
 def test_any_two_rows_can_be_compared_and_swapped(fresh):
     def told():
         words = fresh.inner_text("#versus-status").split()
-        return [int(word.rstrip(".,")) for word in words if word.rstrip(".,").isdigit()][2:5]
+        return [int(word.rstrip(".,")) for word in words if word.rstrip(".,").isdigit()][:3]
 
     selects = fresh.locator("#versus-controls select")
-    selects.nth(1).select_option(label="deit_s 128")
-    selects.nth(2).select_option(label="tf_mobilenetv2 32")
+    selects.nth(1).select_option(label="deit_s dims=128")
+    selects.nth(2).select_option(label="tf_mobilenetv2 dims=32")
     won, lost, equal = told()
     assert won + lost + equal == 24
     heads = fresh.locator("#versus-queries h3").all_inner_texts()

@@ -28,7 +28,7 @@ function makeCurves() {
     if (!lines.length) return null;
     const { svg, box } = plotOf(420, 240, `${plot} in each step`, { left: 50, bottom: 42 });
     const points = lines.flatMap((line) => line.series.points);
-    const x = scaleOf(points.map((point) => point[0]), [box.left, box.right], false, 5);
+    const x = scaleOf([0, ...points.map((point) => point[0])], [box.left, box.right], false, 5);
     const y = scaleOf(points.map((point) => point[1]), [box.bottom, box.top], false, 5);
     drawX(svg, box, x, "step");
     drawY(svg, box, y, "");

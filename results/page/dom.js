@@ -33,10 +33,11 @@ function checkbox(label, checked, onchange) {
   return element("label", { class: "check" }, input, element("span", {}, label));
 }
 
-// Naturally: 32 before 128, what is missing last.
+// Naturally: 32 before 128, none first, what is missing last.
 const collator = new Intl.Collator("en", { numeric: true });
 function inOrder(a, b) {
   if (a === "-" || b === "-") return (a === "-") - (b === "-");
+  if (a === "none" || b === "none") return (b === "none") - (a === "none");
   return collator.compare(a, b);
 }
 

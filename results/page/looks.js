@@ -42,7 +42,9 @@ const headlineOf = (dataset) => metrics.find((column) => column.dataset === data
 const textOf = (row, column) => data.rows[row].cells[column.at][0];
 const valueOf = (row, column) => data.rows[row].cells[column.at][1] ?? null;
 const signsOf = (text) => text.replace(/^(--|-?[\d.]+)( ± [\d.]+)?/, "");
-const labelOf = (row) => axes.map((axis) => textOf(row, axis)).join(" ");
+// As it is typed: deit_s dims=128 pooling=cls.
+const labelOf = (row) => axes.map((axis) =>
+  (axis.label === "backbone" ? "" : `${axis.label}=`) + textOf(row, axis)).join(" ");
 const explained = (signs) => [...signs].map((sign) => data.signs[sign]).filter(Boolean).join("; ");
 
 // A row in lines for the tip: what it is, then its numbers.

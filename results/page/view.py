@@ -69,10 +69,6 @@ class View:
         """The row axes."""
         return [header for header in self.table.headers if header in AXES]
 
-    def label(self, row: int) -> str:
-        """What tells a row from the others."""
-        return " ".join(self.table.body[row][: len(self.axes)])
-
     def headline(self, dataset: str) -> str:
         """The metric that a dataset is quoted by, the first where they are two."""
         return next(one.name for one in self.metrics if one and one.dataset == dataset)

@@ -30,7 +30,7 @@ def test_axes_are_the_fields_of_a_job():
         ("dims", "100..300:100", ["100", "200", "300"]),
         ("backbone", "deit_?", ["deit_s", "deit_b"]),
         ("dataset", "twin-r*", ["twin-roxford", "twin-rparis"]),
-        ("pooling", "*", ["cls", "cls+dist", "avg", "max", "gem", "gem_learned"]),
+        ("pooling", "*", ["cls", "cls+dist", "avg", "max", "gem", "gem_learned", "rmac"]),
         ("loss", "contrastive(beta=0.5)", ["contrastive"]),
         (
             "loss",

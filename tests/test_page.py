@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -91,6 +91,7 @@ def make(few, tmp_path):
 # Data stays data
 
 
+@settings(max_examples=50)
 @given(st.recursive(st.text() | st.integers() | st.none(), st.lists, max_leaves=8))
 def test_json_comes_back_and_holds_nothing_that_ends_a_script(value):
     text = as_json(value)
@@ -287,6 +288,7 @@ def test_trainings_are_called_by_what_tells_them_apart(make, tmp_path):
     ]
 
 
+@settings(max_examples=50)
 @given(st.lists(st.floats(-1e3, 1e3), max_size=1500))
 def test_thinned_points_are_few_and_keep_mean_and_end(values):
     points = [(float(step), value) for step, value in enumerate(values)]

@@ -1,6 +1,7 @@
 """The page in headless Chromium, without a network: it sorts, filters, tells and compares.
 
-One page serves all tests; each leaves it as it found it, or loads it anew (fresh).
+One page serves all tests: those that change it (fresh) load it anew, those that only look take
+it as it was loaded.
 """
 
 import itertools
@@ -66,10 +67,26 @@ def page(browser, address, heard):
     context.close()
 
 
+@pytest.fixture(scope="module")
+def changed():
+    """Whether a test has changed the page since it was loaded, as the only entry."""
+    return [False]
+
+
 @pytest.fixture
-def fresh(page):
-    page.reload()
+def loaded(page, changed):
+    """The page as it was loaded, for tests that only look."""
+    if changed[0]:
+        page.reload()
+        changed[0] = False
     return page
+
+
+@pytest.fixture
+def fresh(loaded, changed):
+    """The page as it was loaded, for tests that change it."""
+    changed[0] = True
+    return loaded
 
 
 @pytest.fixture(autouse=True)
@@ -157,17 +174,17 @@ def test_words_and_values_filter_rows_everywhere(fresh):
     assert fresh.inner_text("#count") == "8 of 8 rows"
 
 
-def test_marks_are_shown_with_what_they_mean(fresh):
-    marked = fresh.locator("#grid tbody tr", has_text="*")
+def test_marks_are_shown_with_what_they_mean(loaded):
+    marked = loaded.locator("#grid tbody tr", has_text="*")
     assert marked.count() == 4
     sign = marked.first.locator(".sign").first
     assert sign.inner_text() == "*"
     assert "transductive" in sign.get_attribute("title")
-    notes = fresh.inner_text("#notes")
+    notes = loaded.inner_text("#notes")
     assert "* projection fitted on the evaluated images (transductive)" in notes
     assert "twin: drawn by code" in notes
     assert "signature: " in notes
-    assert fresh.locator("th.over", has_text="ROxford twin").count() == 1
+    assert loaded.locator("th.over", has_text="ROxford twin").count() == 1
 
 
 def test_intervals_and_other_metrics_come_when_asked_for(fresh):
@@ -201,18 +218,24 @@ def test_the_front_is_that_of_the_definition_for_every_choice(fresh):
     content = fresh.evaluate("JSON.parse(document.getElementById('data').textContent)")
     columns = content["columns"]
     labels = [" dims=".join(cell[0] for cell in row["cells"][:2]) for row in content["rows"]]
-    selects = fresh.locator("#tradeoff-controls select")
     metrics = [at for at, one in enumerate(columns) if one["kind"] == "metric"]
-    for cost, metric in itertools.product(range(len(content["costs"])), metrics):
-        selects.nth(0).select_option(str(cost))
-        selects.nth(1).select_option(str(metric))
+    choices = list(itertools.product(range(len(content["costs"])), metrics))
+    shown = fresh.evaluate(
+        """choices => choices.map(values => {
+        document.querySelectorAll("#tradeoff-controls select").forEach((select, at) => {
+          select.value = values[at];
+          select.dispatchEvent(new Event("change"));
+        });
+        return document.getElementById("front").textContent; })""",
+        choices,
+    )
+    for (cost, metric), text in zip(choices, shown, strict=True):
         dataset = str(columns[metric]["dataset"])
         points = [
             (label, row["of"][dataset]["costs"][cost], row["cells"][metric][1])
             for label, row in zip(labels, content["rows"], strict=True)
         ]
-        told = fresh.inner_text("#front").partition(": ")[2].split(" · ")
-        assert sorted(told) == sorted(slow_front(points))
+        assert sorted(text.partition(": ")[2].split(" · ")) == sorted(slow_front(points))
 
 
 def test_axes_can_be_logarithmic(fresh):
@@ -267,8 +290,8 @@ def test_arrows_move_among_points_and_enter_selects_a_row(fresh):
     assert label in fresh.inner_text("#gallery-status")
 
 
-def test_families_differ_by_colour_and_by_shape(fresh):
-    looks = fresh.eval_on_selector_all(
+def test_families_differ_by_colour_and_by_shape(loaded):
+    looks = loaded.eval_on_selector_all(
         "#scatter .legend .swatch:not(.wide) path",
         "all => all.map(p => [p.getAttribute('d'), getComputedStyle(p).fill])",
     )
@@ -276,11 +299,11 @@ def test_families_differ_by_colour_and_by_shape(fresh):
     assert len({outline for outline, _ in looks}) == len({colour for _, colour in looks}) == 3
 
 
-def test_marked_numbers_are_hollow(fresh):
-    fills = fresh.eval_on_selector_all(
+def test_marked_numbers_are_hollow(loaded):
+    fills = loaded.eval_on_selector_all(
         ".point", "all => all.map(g => [g.ariaLabel, getComputedStyle(g.lastChild).fill])"
     )
-    ground = fresh.eval_on_selector(".plot", "plot => getComputedStyle(plot).backgroundColor")
+    ground = loaded.eval_on_selector(".plot", "plot => getComputedStyle(plot).backgroundColor")
     for label, fill in fills:
         assert (fill == ground) == ("*" in label)
 
@@ -320,15 +343,15 @@ def test_curves_are_of_the_trainings_that_are_ticked(fresh):
 # Galleries
 
 
-def test_the_gallery_shows_right_and_wrong_by_sign_and_colour(fresh):
-    query = fresh.locator("#gallery-queries article").first
+def test_the_gallery_shows_right_and_wrong_by_sign_and_colour(loaded):
+    query = loaded.locator("#gallery-queries article").first
     assert query.locator("li").count() == 10
     for card in query.locator("li figure").all():
         right = "right" in card.get_attribute("class")
         assert card.locator(".verdict").inner_text().strip().startswith("✓" if right else "✗")
         assert 0 <= float(card.locator(".similarity").inner_text()) <= 1
     kinds = {
-        kind: fresh.eval_on_selector(
+        kind: loaded.eval_on_selector(
             f"#gallery-queries .card.{kind}",
             "card => ['Color', 'Style'].map(n => getComputedStyle(card)['borderTop' + n])",
         )
@@ -373,12 +396,12 @@ def test_copies_hubs_and_missing_images_are_told(fresh):
     assert "images were not found" in fresh.inner_text("#summary")
 
 
-def test_wins_and_losses_are_those_of_the_rows_asked_for(fresh):
-    status = fresh.inner_text("#versus-status")
+def test_wins_and_losses_are_those_of_the_rows_asked_for(loaded):
+    status = loaded.inner_text("#versus-status")
     assert "A deit_ti dims=32" in status
     assert "B deit_s dims=128" in status
     assert "A−B: " in status
-    parts = fresh.locator("#versus-queries > section")
+    parts = loaded.locator("#versus-queries > section")
     assert parts.count() == 2
     for part, (better, worse) in zip(parts.all(), (("1", "0"), ("0", "1")), strict=True):
         for article in part.locator("article").all():
@@ -471,13 +494,13 @@ def test_the_first_tab_stop_skips_to_the_table_and_shows_its_focus(fresh):
     assert fresh.locator(":focus").evaluate("node => node.type") == "search"
 
 
-def test_headings_are_in_order_and_everything_has_a_name(fresh):
-    levels = fresh.eval_on_selector_all("h1, h2, h3", "all => all.map(h => Number(h.tagName[1]))")
+def test_headings_are_in_order_and_everything_has_a_name(loaded):
+    levels = loaded.eval_on_selector_all("h1, h2, h3", "all => all.map(h => Number(h.tagName[1]))")
     assert levels[0] == 1
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
-    assert fresh.get_attribute("html", "lang") == "en"
-    assert fresh.locator("img:not([alt]), img[alt='']").count() == 0
-    nameless = fresh.eval_on_selector_all(
+    assert loaded.get_attribute("html", "lang") == "en"
+    assert loaded.locator("img:not([alt]), img[alt='']").count() == 0
+    nameless = loaded.eval_on_selector_all(
         "select, input", "all => all.filter(field => !field.labels.length).length"
     )
     assert nameless == 0

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from results.files import write_text
 from results.gate.baseline import Entry, baseline_text, read_baseline
 from results.gate.junit import as_junit
 from results.gate.pages import as_markdown, as_rich
 from results.gate.regress import Rules, check_run
 from results.gate.run_entries import check_metrics, failed_cells, finished_cells
 from results.gate.update import update_lines
-from results.render import terminal, write_text
+from results.render import terminal
 
 
 def check_baseline(

@@ -105,12 +105,12 @@ def _summary(pairs: Sequence[Pair], found: Sequence[Comparison]) -> Table:
     import pandas as pd
 
     adjusted = holm([one.p_sign_flip for one in found])
-    headers = ["", "A", "B", "A−B", "interval", "p", "p Holm", "p McNemar"]
+    headers = ["metric", "A", "B", "A−B", "interval", "p", "p Holm", "p McNemar"]
     headers += ["wins", "losses", "equal", "detectable", "queries", "units"]
     body, numbers = [], []
     for pair, one, p in zip(pairs, found, adjusted, strict=True):
         body.append(_row(pair, one, p))
-        numbers.append({"": pair.title, **_numbers(one, p)})
+        numbers.append({"metric": pair.title, **_numbers(one, p)})
     return Table(headers, body, pd.DataFrame(numbers), _notes(pairs, found), [""] * len(pairs))
 
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from results.files import write_text
 from results.latex import as_latex, is_numeric
-from results.store import ResultsError
 from results.table import Emphasis, Table
 
 if TYPE_CHECKING:
@@ -158,21 +156,6 @@ def write_tables(tables: Sequence[Table], form: str, output: Path | None) -> Non
         print(joined, end="")
     else:
         write_text(joined, output)
-
-
-def write_text(text: str, output: Path) -> None:
-    """Write a file in one step; raises ResultsError where it cannot be written."""
-    name = ""
-    try:
-        handle, name = tempfile.mkstemp(prefix=".unfinished-", dir=output.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(name, 0o644)
-        os.replace(name, output)
-    except OSError as error:
-        if name:
-            Path(name).unlink(missing_ok=True)
-        raise ResultsError(f"cannot write {output}: {error.strerror or error}") from error
 
 
 def _rich_text(table: Table) -> str:

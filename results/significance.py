@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from results.cells import Cell
-from results.outcomes import difference, outcomes_of
+from results.names import metric_label
+from results.outcomes import Outcomes, difference, outcomes_of
 from results.stats.holm import holm
 from results.stats.paired import ALPHA, sign_flip
 from results.store import ResultsError
@@ -50,13 +51,15 @@ def find_row(wanted: Mapping[str, str], axes: Sequence[str], rows: Sequence[Sequ
 def judged(
     grid: Sequence[Sequence[Cell]],
     reports: Sequence[Sequence[pd.DataFrame]],
+    names: Sequence[str],
     metrics: Sequence[str],
     baseline: int,
 ) -> tuple[list[list[Cell]], str]:
     """Give each cell its verdict against the baseline's cell of its column, and say how.
 
     A paired sign-flip test over units of queries, corrected for all comparisons of the table by
-    Holm. grid and reports: row by row, column by column; metrics: of each column.
+    Holm. grid and reports: row by row, column by column; names: of each row; metrics: of each
+    column. Raises ResultsError, naming the row, where one asked other queries than the baseline.
     """
     p_values: dict[tuple[int, int], float] = {}
     above: dict[tuple[int, int], bool] = {}
@@ -66,7 +69,7 @@ def judged(
         base = outcomes_of(reports[baseline][column], metric)
         for row, found in enumerate(reports):
             if row != baseline and not found[column].empty:
-                differences = difference(outcomes_of(found[column], metric), base)
+                differences = _difference(names[row], found[column], metric, base)
                 p_values[row, column] = sign_flip(differences)
                 above[row, column] = differences.mean > 0
     adjusted = dict(zip(p_values, holm(list(p_values.values())), strict=True))
@@ -79,6 +82,15 @@ def judged(
         for row, cells in enumerate(grid)
     ]
     return shown, _note(len(p_values))
+
+
+def _difference(name: str, reports: pd.DataFrame, metric: str, base: Outcomes) -> Outcomes:
+    outcomes = outcomes_of(reports, metric)
+    try:
+        return difference(outcomes, base)
+    except ResultsError as error:
+        title = f"{reports['dataset_title'].iloc[0]} {metric_label(metric)}"
+        raise ResultsError(f"{title} of {name} and of the baseline: {error}") from error
 
 
 def _note(count: int) -> str:

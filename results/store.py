@@ -74,9 +74,10 @@ def read_reports(runs: Path, keys: Collection[str] | None = None) -> Iterator[di
             raise DamagedReportError(
                 f"cannot read the report {path} ({error}): delete it and run its matrix again"
             ) from error
-        if report.get("schema") != SCHEMA:
+        schema = report.get("schema") if isinstance(report, dict) else None
+        if schema != SCHEMA:
             raise DamagedReportError(
-                f"the report {path} has schema {report.get('schema')!r}, this version reads "
+                f"the report {path} has schema {schema!r}, this version reads "
                 f"{SCHEMA}: delete it, and others of before, and run their matrix again (what they "
                 "rest on is kept, so it takes seconds)"
             )

@@ -142,7 +142,7 @@ def _tested(pivot: Pivot, baseline: Mapping[str, str]) -> tuple[Pivot, list[str]
         return pivot, []
     place = find_row(baseline, pivot.axes, [row.shown for row in pivot.rows])
     metrics = [column.metric for column in pivot.columns]
-    grid, note = judged(pivot.grid, pivot.reports, metrics, place)
+    grid, note = judged(pivot.grid, pivot.reports, pivot.names, metrics, place)
     return replace(pivot, grid=grid), [f"baseline: {pivot.names[place]}", note]
 
 

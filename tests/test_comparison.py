@@ -44,7 +44,7 @@ def test_two_cells_are_compared_as_the_statistics_say(tmp_path):
     (row,) = rows_of(summary)
     low, high = 100 * found.interval.low, 100 * found.interval.high
     assert row == {
-        "": "SOP R@1",
+        "metric": "SOP R@1",
         "A": "83.3",
         "B": "33.3",
         "A−B": "+50.00",
@@ -344,7 +344,7 @@ def test_no_classes_are_shown_where_none_are_asked_for_or_there_are_none(tmp_pat
     cell(tmp_path, "c", [1, 0], job__dims=8, **CUB)  # landmarks: queries have no class
     cell(tmp_path, "d", [0, 0], job__dims=16, **CUB)
     found = tables(tmp_path, "dims=8", "dims=16")
-    assert [table.headers[0] for table in found] == ["", "class"]
+    assert [table.headers[0] for table in found] == ["metric", "class"]
     assert found[1].notes[0].startswith("SOP MAP@R")
     text = " ".join(found[0].notes)
     assert "BCa bootstrap over " in text

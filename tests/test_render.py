@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 import results
-from results.render import as_rich, as_text, show, write_table, write_tables, write_text
+from results.files import write_text
+from results.render import as_rich, as_text, show, write_table, write_tables
 from results.store import ResultsError
 from results.table import Table
 from results.tables import Extras, make_table
@@ -327,7 +328,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     def fail(*paths):
         raise OSError("no room")
 
-    monkeypatch.setattr("results.render.os.replace", fail)
+    monkeypatch.setattr("results.files.os.replace", fail)
     with pytest.raises(ResultsError, match=r"cannot write .*table\.csv: no room"):
         write_text("after", path)
     assert [one.name for one in tmp_path.iterdir()] == ["table.csv"]

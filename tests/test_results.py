@@ -61,6 +61,7 @@ def test_the_smoke_runs_frame_is_tidy(smoke):
         (lambda text: text[:100], "cannot read the report"),
         (lambda text: text.replace(f'"schema": {SCHEMA}', '"schema": 99'), "has schema 99, this"),
         (lambda text: text.replace('"schema"', '"scheme"'), "has schema None, this version reads"),
+        (lambda text: f"[{text}]", "has schema None, this version reads"),
         (lambda text: text.replace('"r@1": 0.5', '"r@1": 0.9'), r"k\.json was changed after"),
         (lambda text: text.replace('"dims": 384', '"dims": 128'), "its checksum is wrong"),
     ],

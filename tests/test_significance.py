@@ -93,7 +93,8 @@ def judge(runs, grid, baseline=0, classes=None):
         for row, columns in enumerate(grid)
     ]
     cells = [[Cell(1.0) if outcomes else MISSING for outcomes in columns] for columns in grid]
-    shown, note = judged(cells, reports, ["r@1"] * len(grid[0]), baseline)
+    names = [f"row {row}" for row in range(len(grid))]
+    shown, note = judged(cells, reports, names, ["r@1"] * len(grid[0]), baseline)
     return [[one.verdict for one in row] for row in shown], note
 
 
@@ -165,7 +166,7 @@ def test_seeds_are_averaged_before_they_are_compared(tmp_path):
     cell(tmp_path, "b", [0.0] * 8)
     loaded = results.load(tmp_path)
     reports = [[loaded[loaded["key"] == "b"]], [loaded[loaded["key"] != "b"]]]
-    shown, _ = judged([[Cell(0.0)], [Cell(50.0)]], reports, ["r@1"], 0)
+    shown, _ = judged([[Cell(0.0)], [Cell(50.0)]], reports, ["a", "b"], ["r@1"], 0)
     assert shown[1][0] == Cell(50.0, verdict=BETTER)
 
 
@@ -174,13 +175,14 @@ def test_other_queries_and_lost_files_are_named(tmp_path):
     cell(tmp_path, "1-0", [1.0, 0.0], queries=["images/0.jpg", "images/b.jpg"])
     loaded = results.load(tmp_path)
     reports = [[loaded[loaded["key"] == key]] for key in ("0-0", "1-0")]
-    with pytest.raises(ResultsError, match="they asked different queries: 1 are of the first"):
-        judged([[Cell(1.0)], [Cell(1.0)]], reports, ["r@1"], 0)
+    told = "SOP R@1 of b and of the baseline: they asked different queries: 1 are of the first"
+    with pytest.raises(ResultsError, match=told):
+        judged([[Cell(1.0)], [Cell(1.0)]], reports, ["a", "b"], ["r@1"], 0)
     with pytest.raises(ResultsError, match="has no map@r of single queries"):
-        judged([[Cell(1.0)], [Cell(1.0)]], reports, ["map@r"], 0)
+        judged([[Cell(1.0)], [Cell(1.0)]], reports, ["a", "b"], ["map@r"], 0)
     (tmp_path / "other").mkdir()
     cell(tmp_path / "other", "x", [1.0, 0.0])
     gone = results.load(tmp_path / "other")
     per_query_path(tmp_path / "other", "x").unlink()
     with pytest.raises(DamagedReportError, match="cannot read the per-query outcomes"):
-        judged([[Cell(1.0)], [Cell(1.0)]], [reports[0], [gone]], ["r@1"], 0)
+        judged([[Cell(1.0)], [Cell(1.0)]], [reports[0], [gone]], ["a", "b"], ["r@1"], 0)

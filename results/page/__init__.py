@@ -10,12 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from results.files import write_text
 from results.page.album import Album, Locate
 from results.page.curves import curves_of
 from results.page.document import document
 from results.page.pictures import pictures_of
 from results.page.view import view_of
-from results.render import write_text
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,8 +7,6 @@ a line of its own, so that prints in grey can be read. Text stays text in PDF (f
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from results.files import write_bytes
 from results.store import ResultsError
 
 if TYPE_CHECKING:
@@ -185,18 +184,4 @@ def save(figure: Figure, output: Path) -> None:
     drawn = io.BytesIO()
     with styled():
         figure.savefig(drawn, format=form[1:], dpi=300, metadata=undated)
-    _write(drawn.getvalue(), output)
-
-
-def _write(content: bytes, output: Path) -> None:
-    name = ""
-    try:
-        handle, name = tempfile.mkstemp(prefix=".unfinished-", dir=output.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(name, 0o644)
-        os.replace(name, output)
-    except OSError as error:
-        if name:
-            Path(name).unlink(missing_ok=True)
-        raise ResultsError(f"cannot write {output}: {error.strerror or error}") from error
+    write_bytes(drawn.getvalue(), output)

@@ -59,12 +59,13 @@ def count(printed, what):
 
 
 @pytest.mark.slow
-def test_a_matrix_survives_ten_kills():
-    with chaos(10, "--quick") as process:
+def test_a_matrix_survives_kills():
+    """A few; benchmarks/README.md tells of many."""
+    with chaos(4, "--quick") as process:
         printed, _ = process.communicate()
     assert process.returncode == 0, printed
     kinds = re.findall(r"^\| kills: [a-z ]+ \| +(\d+) \|$", printed, re.MULTILINE)
-    assert count(printed, "kills") == 10 == sum(map(int, kinds))
+    assert count(printed, "kills") == 4 == sum(map(int, kinds))
     assert count(printed, "kills: bench run") > 0
     assert count(printed, "restarts of the command") > 0
     folders = count(printed, "folders finished and compared")

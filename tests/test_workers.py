@@ -36,7 +36,7 @@ from bench.model import UnreachableWeightsError
 from bench.plan import make_plan
 from registry.errors import UsageError
 from results.store import report_path
-from tests.inline import start
+from tests.inline import ForkedPool, start
 
 ROOT = Path(__file__).resolve().parent.parent
 BARE = ["backbone=tiny_conv", "dataset=twin-sop", "weights=scratch", "loss=none", "resolution=32"]
@@ -193,8 +193,14 @@ def test_a_failure_names_its_stage_and_log(bench, photos):
     assert failed["error"] == "BadImageError"
 
 
-def test_weights_that_cannot_be_had_are_asked_for_once(bench):
+def test_weights_that_cannot_be_had_are_asked_for_once(bench, monkeypatch):
     """Of all three extractions, the first fails, and with it the network."""
+
+    def unreachable(*arguments, **options):
+        raise OSError("no network")
+
+    monkeypatch.setattr("bench.execution.command.Pool", ForkedPool)
+    monkeypatch.setattr("bench.model.timm.create_model", unreachable)
     output = bench(
         "run",
         "backbone=deit_ti",

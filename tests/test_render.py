@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -333,6 +335,36 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
         write_text("after", path)
     assert [one.name for one in tmp_path.iterdir()] == ["table.csv"]
     assert path.read_text() == "before"
+
+
+def test_a_link_stays_one_and_its_file_is_replaced(tmp_path):
+    (tmp_path / "papers").mkdir()
+    link, target = tmp_path / "table.csv", tmp_path / "papers" / "table.csv"
+    target.write_text("before")
+    link.symlink_to(target)
+    write_text("after", link)
+    assert link.is_symlink()
+    assert target.read_text() == "after"
+    assert [one.name for one in (tmp_path / "papers").iterdir()] == ["table.csv"]
+
+
+def test_a_pipe_is_written_to_and_stays_one(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_text("table", pipe)
+    assert os.read(reader, 100) == b"table"
+    os.close(reader)
+    assert pipe.is_fifo()
+
+
+def test_a_full_device_is_named():
+    full = Path("/dev/full")
+    if not full.is_char_device():
+        pytest.skip("this system has no device that is always full")
+    with pytest.raises(ResultsError, match=r"cannot write /dev/full: No space left on device"):
+        write_text("table", full)
+    assert full.is_char_device()
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path):

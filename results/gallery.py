@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -81,13 +81,13 @@ def read_found(
     return Found(neighbours, _classes(table, rows), hubs(occurrences, gallery))
 
 
-def _classes(table: pa.Table, rows: Sequence[dict[str, object]]) -> dict[str, str]:
+def _classes(table: pa.Table, rows: Sequence[dict[str, Any]]) -> dict[str, str]:
     if "class" not in table.column_names:
         return {}
     queries, names = (table[column].to_pylist() for column in ("query", "class"))
     found = dict(zip(queries, map(str, names), strict=True))
     for row in rows:
-        pairs = zip(row["nearest"], row["nearest_grade"], strict=True)  # type: ignore[call-overload]
+        pairs = zip(row["nearest"], row["nearest_grade"], strict=True)
         found |= {path: str(row["class"]) for path, grade in pairs if grade == "relevant"}
     return found
 
